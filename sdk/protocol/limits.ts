@@ -1,0 +1,33 @@
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+/**
+ * Sizes nest: what a payload may hold fits a frame, and what a journal holds fits a page.
+ * Bytes are those of the UTF-8 JSON text.
+ */
+export const limits = {
+  /** Input, output, signal or step value. Larger values belong in a blob store, by reference. */
+  payloadBytesMax: 256 * KiB,
+  errorBytesMax: 16 * KiB,
+  errorMessageBytesMax: 1 * KiB,
+  errorFramesMax: 50,
+  errorCauseDepthMax: 5,
+  /** Labels and metadata, each. */
+  attributesBytesMax: 16 * KiB,
+  /** V8 parses 500,000 levels and then cannot write them; PostgreSQL stops at 6,000 or so. */
+  depthMax: 64,
+  nameLengthMax: 200,
+  keyLengthMax: 256,
+  frameToServerBytesMax: 1 * MiB,
+  frameToClientBytesMax: 4 * MiB,
+  /** The part of a journal that travels inside an assignment; the rest is read with task.events. */
+  assignmentJournalBytesMax: 1 * MiB,
+  batchMessagesMax: 100,
+  pageRowsMax: 1000,
+  slotsMax: 10_000,
+  definitionsPerWorkerMax: 1000,
+  waitMsMax: 10 * 60_000,
+} as const;
+
+/** Names of definitions, workers, steps and namespaces. */
+export const namePattern = /^[A-Za-z0-9_.:/-]{1,200}$/;

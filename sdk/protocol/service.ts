@@ -1,0 +1,225 @@
+import type {
+  JournalEvent,
+  RetryPolicy,
+  TaskError,
+  TaskRef,
+  TaskStatus,
+  TaskView,
+  WorkerView,
+} from "./task.ts";
+
+export interface SubmitParams {
+  readonly definition: string;
+  readonly version?: string;
+  readonly input?: unknown;
+  /** Unique in its namespace: the same key and the same body are the same task. */
+  readonly idempotencyKey?: string;
+  /** Smaller is first; 10 unless given. */
+  readonly priority?: number;
+  /** Epoch milliseconds; not before this. */
+  readonly startAt?: number;
+  /** From the first assignment to the end, all attempts and backoffs included. */
+  readonly timeoutMs?: number;
+  readonly attemptTimeoutMs?: number;
+  readonly retry?: RetryPolicy;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+  /** W3C traceparent of the caller's span. */
+  readonly trace?: string;
+}
+
+export interface Submitted {
+  readonly id: string;
+  readonly status: TaskStatus;
+  /** `false`: the key was known, and this is the task it made then. */
+  readonly created: boolean;
+}
+
+/** An ended task's outcome, or, when `waitMs` ended first, its status without `output`. */
+export interface RunResult {
+  readonly id: string;
+  readonly status: TaskStatus;
+  readonly output?: unknown;
+}
+
+export interface ListParams {
+  readonly status?: TaskStatus | readonly TaskStatus[];
+  readonly definition?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly createdAfter?: number;
+  readonly createdBefore?: number;
+  readonly root?: string;
+  readonly orderBy?: "createdAt" | "-createdAt";
+  readonly limit?: number;
+  readonly cursor?: string;
+}
+
+export interface TaskPage {
+  readonly tasks: readonly TaskView[];
+  readonly cursor?: string;
+}
+
+export interface EventPage {
+  readonly events: readonly JournalEvent[];
+  /** The `after` of the next page; absent at the end. */
+  readonly next?: number;
+}
+
+export interface CancelResult {
+  readonly status: TaskStatus;
+  /** `false`: it had ended before. `true`: the wish is durable; the outcome is in the status. */
+  readonly accepted: boolean;
+}
+
+/** Where a subscription's messages go. Must not throw and must not block. */
+export interface Subscriber {
+  event(event: JournalEvent & { readonly task: string }): void;
+  progress(progress: { readonly task: string; readonly progress: unknown }): void;
+  /** Last message. `ended`: the task's last event was delivered. */
+  end(reason: "ended" | "deleted" | "shutdown"): void;
+}
+
+export interface Subscription {
+  readonly id: string;
+  close(): void;
+}
+
+export interface ServedDefinition {
+  readonly name: string;
+  readonly version?: string;
+  readonly retry?: RetryPolicy;
+  readonly timeoutMs?: number;
+  readonly attemptTimeoutMs?: number;
+  /** JSON Schema, kept for readers. */
+  readonly inputSchema?: unknown;
+}
+
+export interface RegisterParams {
+  /** Identity over restarts: the same name with another instance replaces the process before it. */
+  readonly name?: string;
+  /** Names this process's life; a fresh random value at each start. */
+  readonly instance: string;
+  /** The id of an earlier registration of this instance. */
+  readonly worker?: string;
+  readonly definitions: readonly ServedDefinition[];
+  readonly slots: number;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Tokens of the attempts that this process holds. */
+  readonly attempts?: readonly string[];
+}
+
+export interface Registered {
+  readonly worker: string;
+  readonly leaseMs: number;
+  readonly heartbeatMs: number;
+  readonly keep: readonly string[];
+  readonly drop: readonly string[];
+}
+
+export interface Beat {
+  readonly keep: readonly string[];
+  readonly drop: readonly string[];
+}
+
+export interface Assignment {
+  readonly task: string;
+  readonly attempt: number;
+  readonly token: string;
+  readonly definition: string;
+  readonly version: string;
+  readonly input: unknown;
+  /** Stable over all attempts of the task. */
+  readonly idempotencyKey: string;
+  /** `step.recorded` events of earlier attempts, in order. */
+  readonly journal: readonly JournalEvent[];
+  /** Present when the journal did not fit: read on with task.events after this seq. */
+  readonly journalNext?: number;
+  readonly deadlineAt?: number;
+  readonly root: string;
+  readonly parent?: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly trace?: string;
+}
+
+export interface AttemptCancellation {
+  readonly token: string;
+  readonly reason: string;
+  readonly graceMs: number;
+}
+
+/** The way from the runtime to one worker's process. Must not throw and must not block. */
+export interface WorkerPort {
+  assign(assignment: Assignment): void;
+  cancel(cancellation: AttemptCancellation): void;
+  /** Another process registered under this worker's name; nothing more comes through this port. */
+  superseded(): void;
+}
+
+export interface StepRecord {
+  readonly token: string;
+  readonly step: string;
+  /** 1 for the first use of the name in the task's function, 2 for the second … */
+  readonly occurrence: number;
+  readonly output?: unknown;
+  readonly error?: TaskError;
+}
+
+/** `recorded`, also for a repeat of what was recorded; `late`: the attempt had ended otherwise, nothing changed. */
+export interface Recorded {
+  readonly answer: "recorded" | "late";
+}
+
+/** One registered worker, held by the process or session that registered it. */
+export interface WorkerLink {
+  readonly registered: Registered;
+  /** The process is out of reach (socket closed): starts the grace after which it counts as lost. */
+  detach(): void;
+}
+
+/**
+ * What kantoku offers, in the words of the protocol. The runtime implements it in process, the
+ * remote client implements it over JSON-RPC; everything above (client, worker, gateway, command
+ * line) knows this interface only. Every method rejects with a KantokuError.
+ */
+export interface Service {
+  submit(params: SubmitParams): Promise<Submitted>;
+  run(params: SubmitParams & { readonly waitMs?: number }): Promise<RunResult>;
+  get(ref: TaskRef): Promise<TaskView>;
+  list(params: ListParams): Promise<TaskPage>;
+  result(params: TaskRef & { readonly waitMs?: number }): Promise<RunResult>;
+  events(
+    params: TaskRef & { readonly after?: number; readonly limit?: number },
+  ): Promise<EventPage>;
+  subscribe(
+    params: TaskRef & { readonly after?: number },
+    subscriber: Subscriber,
+  ): Promise<Subscription>;
+  cancel(params: TaskRef & { readonly reason?: string }): Promise<CancelResult>;
+
+  registerWorker(params: RegisterParams, port: WorkerPort): Promise<WorkerLink>;
+  heartbeat(params: {
+    readonly worker: string;
+    readonly attempts: readonly string[];
+  }): Promise<Beat>;
+  drainWorker(params: { readonly worker: string }): Promise<Record<string, never>>;
+  listWorkers(): Promise<{ readonly workers: readonly WorkerView[] }>;
+
+  complete(params: { readonly token: string; readonly output?: unknown }): Promise<Recorded>;
+  fail(params: { readonly token: string; readonly error: TaskError }): Promise<Recorded>;
+  refuse(params: { readonly token: string; readonly reason: string }): Promise<Recorded>;
+  progress(params: {
+    readonly token: string;
+    readonly progress: unknown;
+  }): Promise<Record<string, never>>;
+  recordStep(params: StepRecord): Promise<Recorded>;
+
+  /** The invariants, checked in the database; each finding is a broken one. */
+  doctor(): Promise<{ readonly findings: readonly Finding[] }>;
+}
+
+export interface Finding {
+  readonly invariant: string;
+  readonly count: number;
+  readonly examples: readonly string[];
+}
