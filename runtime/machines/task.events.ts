@@ -1,0 +1,77 @@
+import type { Backoff, RetryPolicy, TaskError } from "../../sdk/protocol/task.ts";
+
+/** The policy that applies to a task, complete, frozen in its journal by the first assignment. */
+export interface Policy {
+  readonly maxAttempts: number;
+  readonly backoff: Backoff;
+  readonly minMs: number;
+  readonly maxMs: number;
+  readonly timeoutMs: number | null;
+  readonly attemptTimeoutMs: number | null;
+}
+
+/**
+ * What can happen to a task. Each is one journal entry; everything drawn or measured (instants,
+ * jitter, tokens) stands inside it, so that folding the journal again gives the same state.
+ */
+export type TaskEvent =
+  | {
+      readonly type: "task.submitted";
+      readonly definition: string;
+      readonly version: string;
+      readonly priority: number;
+      /** Present when the start lies in the future. */
+      readonly dueAt?: number;
+      readonly retry?: RetryPolicy;
+      readonly timeoutMs?: number;
+      readonly attemptTimeoutMs?: number;
+    }
+  | { readonly type: "task.readied" }
+  | {
+      readonly type: "attempt.assigned";
+      readonly attempt: number;
+      readonly token: string;
+      readonly worker: string;
+      readonly assignedAt: number;
+      /** Only in the first assignment. */
+      readonly policy?: Policy;
+    }
+  | { readonly type: "attempt.succeeded"; readonly token: string }
+  | {
+      readonly type: "attempt.failed";
+      readonly token: string;
+      readonly error: TaskError;
+      readonly retryAt: number;
+    }
+  | { readonly type: "attempt.timedOut"; readonly token: string; readonly retryAt: number }
+  | {
+      readonly type: "attempt.lost";
+      readonly token: string;
+      readonly reason: string;
+      /** Whether the loss may be the task's own doing: its worker's process died under it. */
+      readonly counts: boolean;
+    }
+  | {
+      readonly type: "attempt.refused";
+      readonly token: string;
+      readonly reason: string;
+      readonly retryAt: number;
+    }
+  | { readonly type: "attempt.cancelled"; readonly token: string; readonly forced: boolean }
+  | {
+      readonly type: "attempt.late";
+      readonly token: string;
+      readonly outcome: "succeeded" | "failed";
+    }
+  | {
+      readonly type: "step.recorded";
+      readonly token: string;
+      readonly step: string;
+      readonly occurrence: number;
+      readonly output?: unknown;
+      readonly error?: TaskError;
+    }
+  | { readonly type: "task.cancelRequested"; readonly reason: string; readonly graceUntil: number }
+  | { readonly type: "task.timedOut" };
+
+export type TaskEventType = TaskEvent["type"];

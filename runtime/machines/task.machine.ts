@@ -1,0 +1,311 @@
+import { assertEvent, assign, setup } from "xstate";
+import type { Policy, TaskEvent } from "./task.events.ts";
+
+/** A suspect runs with no other suspect on its worker; only then do its losses count. */
+const lossesUntilSuspect = 2;
+/** Losses while suspect after which a task is quarantined as poison. */
+export const maxLost = 5;
+
+export interface TaskContext {
+  readonly attempt: number;
+  /** Attempts that count towards `maxAttempts`. */
+  readonly failures: number;
+  readonly losses: number;
+  readonly suspectLosses: number;
+  readonly steps: number;
+  readonly policy: Policy | null;
+  /** The running attempt; null between attempts. */
+  readonly token: string | null;
+  readonly worker: string | null;
+  readonly attemptDeadlineAt: number | null;
+  /** End of the task as a whole; known from the first assignment on. */
+  readonly deadlineAt: number | null;
+  readonly hasDeadlineTimer: boolean;
+  /** Why and until when it waits. */
+  readonly dueAt: number | null;
+  readonly graceUntil: number | null;
+  readonly cancelReason: string | null;
+  /** The attempt whose outcome was recorded last, to answer a worker that reports it again. */
+  readonly recordedToken: string | null;
+  readonly lateToken: string | null;
+}
+
+/** What a turn wishes done outside. Performed, or derived again by the next owner, after the commit. */
+export type TaskEffect =
+  | { readonly type: "startAttempt"; readonly params: { readonly token: string } }
+  | { readonly type: "cancelAttempt"; readonly params: CancelAttempt }
+  | { readonly type: "setTimer"; readonly params: SetTimer }
+  | { readonly type: "clearTimer"; readonly params: ClearTimer };
+
+export interface CancelAttempt {
+  readonly token: string | null;
+  readonly worker: string | null;
+  readonly reason: string;
+}
+
+/** Without `dueAt` there is nothing to set. */
+export interface SetTimer {
+  readonly kind: TimerKind;
+  readonly dueAt: number | null;
+}
+
+/** Unless `isSet`, there is no row to delete. */
+export interface ClearTimer {
+  readonly kind: TimerKind;
+  readonly isSet: boolean;
+}
+
+export type TimerKind = "due" | "deadline";
+
+const fresh: TaskContext = {
+  attempt: 0,
+  failures: 0,
+  losses: 0,
+  suspectLosses: 0,
+  steps: 0,
+  policy: null,
+  token: null,
+  worker: null,
+  attemptDeadlineAt: null,
+  deadlineAt: null,
+  hasDeadlineTimer: false,
+  dueAt: null,
+  graceUntil: null,
+  cancelReason: null,
+  recordedToken: null,
+  lateToken: null,
+};
+
+const betweenAttempts = { token: null, worker: null, attemptDeadlineAt: null } as const;
+
+export function isSuspect(context: TaskContext): boolean {
+  return context.losses >= lossesUntilSuspect;
+}
+
+function earliest(a: number | null, b: number | null): number | null {
+  if (a === null) return b;
+  return b === null ? a : Math.min(a, b);
+}
+
+const keepDeadline = {
+  type: "setTimer",
+  params: ({ context }: { context: TaskContext }): SetTimer => ({
+    kind: "deadline",
+    dueAt: context.deadlineAt,
+  }),
+} as const;
+
+const forgetDeadline = {
+  type: "clearTimer",
+  params: ({ context }: { context: TaskContext }): ClearTimer => ({
+    kind: "deadline",
+    isSet: context.hasDeadlineTimer,
+  }),
+} as const;
+
+const abandonAttempt = {
+  type: "cancelAttempt",
+  params: ({ context, event }: { context: TaskContext; event: TaskEvent }): CancelAttempt => ({
+    token: context.token,
+    worker: context.worker,
+    reason: event.type === "task.cancelRequested" ? event.reason : "timed out",
+  }),
+} as const;
+
+/**
+ * The life of a task. Folded purely: see fold.ts. Ended states are not XState's `final`, because
+ * one thing may still be noted there: that a worker reported too late.
+ */
+export const taskMachine = setup({
+  types: { context: {} as TaskContext, events: {} as TaskEvent },
+  guards: {
+    startsLater: ({ event }) => event.type === "task.submitted" && event.dueAt !== undefined,
+    isHeld: ({ context, event }) => "token" in event && event.token === context.token,
+    isHeldAndMayRetry: ({ context, event }) => {
+      if (event.type !== "attempt.failed" && event.type !== "attempt.timedOut") return false;
+      if (event.token !== context.token || context.policy === null) return false;
+      if (event.type === "attempt.failed" && event.error.retryable === false) return false;
+      if (context.failures + 1 >= context.policy.maxAttempts) return false;
+      // No further attempt could begin in time: better to end now than to wait for the deadline.
+      return context.deadlineAt === null || event.retryAt < context.deadlineAt;
+    },
+    isHeldAndPoison: ({ context, event }) =>
+      event.type === "attempt.lost" &&
+      event.token === context.token &&
+      event.counts &&
+      isSuspect(context) &&
+      context.suspectLosses + 1 >= maxLost,
+    isUnnotedLate: ({ context, event }) =>
+      event.type === "attempt.late" && event.token !== context.lateToken,
+  },
+  actions: {
+    noteDueAt: assign(({ event }) => {
+      assertEvent(event, "task.submitted");
+      return { dueAt: event.dueAt ?? null };
+    }),
+    noteAssigned: assign(({ context, event }) => {
+      assertEvent(event, "attempt.assigned");
+      const policy = context.policy ?? event.policy ?? null;
+      const first = context.attempt === 0;
+      const deadlineAt =
+        first && policy?.timeoutMs != null
+          ? event.assignedAt + policy.timeoutMs
+          : context.deadlineAt;
+      const attemptEndsAt =
+        policy?.attemptTimeoutMs != null ? event.assignedAt + policy.attemptTimeoutMs : null;
+      return {
+        attempt: event.attempt,
+        token: event.token,
+        worker: event.worker,
+        policy,
+        deadlineAt,
+        attemptDeadlineAt: earliest(attemptEndsAt, deadlineAt),
+      };
+    }),
+    noteRecorded: assign(({ context }) => ({ ...betweenAttempts, recordedToken: context.token })),
+    noteFailure: assign(({ context, event }) => ({
+      ...betweenAttempts,
+      failures: context.failures + 1,
+      recordedToken: event.type === "attempt.failed" ? event.token : context.recordedToken,
+    })),
+    noteBackoff: assign(({ context, event }) => {
+      assertEvent(event, ["attempt.failed", "attempt.timedOut", "attempt.refused"]);
+      return {
+        dueAt: event.retryAt,
+        hasDeadlineTimer: context.deadlineAt !== null,
+      };
+    }),
+    noteRefused: assign(({ context }) => ({
+      ...betweenAttempts,
+      recordedToken: context.token,
+    })),
+    noteLoss: assign(({ context, event }) => {
+      assertEvent(event, "attempt.lost");
+      return {
+        ...betweenAttempts,
+        losses: context.losses + (event.counts ? 1 : 0),
+        suspectLosses: context.suspectLosses + (event.counts && isSuspect(context) ? 1 : 0),
+        hasDeadlineTimer: context.deadlineAt !== null,
+      };
+    }),
+    noteCancelRequest: assign(({ event }) => {
+      assertEvent(event, "task.cancelRequested");
+      return { graceUntil: event.graceUntil, cancelReason: event.reason };
+    }),
+    noteCancelled: assign(({ event }) => {
+      assertEvent(event, "task.cancelRequested");
+      return { cancelReason: event.reason };
+    }),
+    noteAbandoned: assign(() => betweenAttempts),
+    noteLate: assign(({ event }) => {
+      assertEvent(event, "attempt.late");
+      return { lateToken: event.token };
+    }),
+    noteStep: assign(({ context }) => ({ steps: context.steps + 1 })),
+    noteReady: assign(() => ({ dueAt: null })),
+    noteEnded: assign(() => ({ dueAt: null, hasDeadlineTimer: false })),
+
+    startAttempt: (_, _params: { token: string }) => {},
+    cancelAttempt: (_, _params: CancelAttempt) => {},
+    setTimer: (_, _params: SetTimer) => {},
+    clearTimer: (_, _params: ClearTimer) => {},
+  },
+}).createMachine({
+  id: "task",
+  context: fresh,
+  initial: "new",
+  states: {
+    new: {
+      on: {
+        "task.submitted": [
+          { guard: "startsLater", target: "waiting", actions: "noteDueAt" },
+          { target: "ready" },
+        ],
+      },
+    },
+    waiting: {
+      entry: { type: "setTimer", params: ({ context }) => ({ kind: "due", dueAt: context.dueAt }) },
+      exit: { type: "clearTimer", params: { kind: "due", isSet: true } },
+      on: {
+        "task.readied": { target: "ready", actions: "noteReady" },
+        "task.timedOut": "failed",
+        "task.cancelRequested": { target: "cancelled", actions: "noteCancelled" },
+      },
+    },
+    ready: {
+      on: {
+        "attempt.assigned": {
+          target: "running",
+          actions: [
+            "noteAssigned",
+            { type: "startAttempt", params: ({ event }) => ({ token: event.token }) },
+          ],
+        },
+        "task.timedOut": "failed",
+        "task.cancelRequested": { target: "cancelled", actions: "noteCancelled" },
+      },
+    },
+    running: {
+      on: {
+        "attempt.succeeded": { guard: "isHeld", target: "succeeded", actions: "noteRecorded" },
+        "attempt.failed": [
+          {
+            guard: "isHeldAndMayRetry",
+            target: "waiting",
+            actions: ["noteFailure", "noteBackoff", keepDeadline],
+          },
+          { guard: "isHeld", target: "failed", actions: "noteFailure" },
+        ],
+        "attempt.timedOut": [
+          {
+            guard: "isHeldAndMayRetry",
+            target: "waiting",
+            actions: [abandonAttempt, "noteFailure", "noteBackoff", keepDeadline],
+          },
+          { guard: "isHeld", target: "failed", actions: [abandonAttempt, "noteFailure"] },
+        ],
+        "attempt.lost": [
+          { guard: "isHeldAndPoison", target: "quarantined", actions: "noteLoss" },
+          { guard: "isHeld", target: "ready", actions: ["noteLoss", keepDeadline] },
+        ],
+        "attempt.refused": {
+          guard: "isHeld",
+          target: "waiting",
+          actions: ["noteRefused", "noteBackoff", keepDeadline],
+        },
+        "step.recorded": { guard: "isHeld", actions: "noteStep" },
+        "task.cancelRequested": {
+          target: "cancelling",
+          actions: ["noteCancelRequest", abandonAttempt],
+        },
+        "task.timedOut": { target: "failed", actions: [abandonAttempt, "noteAbandoned"] },
+      },
+    },
+    cancelling: {
+      on: {
+        "attempt.cancelled": { guard: "isHeld", target: "cancelled", actions: "noteRecorded" },
+        "attempt.lost": { guard: "isHeld", target: "cancelled", actions: "noteLoss" },
+        "step.recorded": { guard: "isHeld", actions: "noteStep" },
+      },
+    },
+    quarantined: {
+      on: {
+        "task.cancelRequested": { target: "cancelled", actions: "noteCancelled" },
+        "task.timedOut": "failed",
+        "attempt.late": { guard: "isUnnotedLate", actions: "noteLate" },
+      },
+    },
+    succeeded: {
+      entry: [forgetDeadline, "noteEnded"],
+      on: { "attempt.late": { guard: "isUnnotedLate", actions: "noteLate" } },
+    },
+    failed: {
+      entry: [forgetDeadline, "noteEnded"],
+      on: { "attempt.late": { guard: "isUnnotedLate", actions: "noteLate" } },
+    },
+    cancelled: {
+      entry: [forgetDeadline, "noteEnded"],
+      on: { "attempt.late": { guard: "isUnnotedLate", actions: "noteLate" } },
+    },
+  },
+});

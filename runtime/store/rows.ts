@@ -1,0 +1,92 @@
+import type { TaskStatus } from "../../sdk/protocol/task.ts";
+import type { TimerKind } from "../machines/task.machine.ts";
+
+/** Epoch milliseconds by the database's clock. */
+export type Instant = number;
+/** JSON as text: order and numbers as they were given. */
+export type JsonText = string;
+
+/** What a submit fixes for ever. */
+export interface TaskIdentity {
+  readonly id: string;
+  readonly namespace: string;
+  readonly definition: string;
+  readonly key: string | null;
+  readonly priority: number;
+  readonly input: JsonText;
+  readonly labels: JsonText;
+  readonly metadata: JsonText;
+  readonly root: string;
+  readonly parent: string | null;
+  readonly trace: string | null;
+  readonly createdAt: Instant;
+}
+
+/** What turns change. `snapshot` is a cache of the journal's fold up to `seq`. */
+export interface TaskState {
+  readonly status: TaskStatus;
+  /** Empty until a submit or the first assignment fixes it. */
+  readonly version: string;
+  readonly seq: number;
+  readonly snapshot: JsonText;
+  /** Incarnation of the node that owns the actor. */
+  readonly owner: string | null;
+  readonly worker: string | null;
+  readonly attempt: number;
+  readonly output: JsonText | null;
+  readonly error: JsonText | null;
+  readonly startedAt: Instant | null;
+  readonly endedAt: Instant | null;
+}
+
+export interface TaskRow extends TaskIdentity, TaskState {
+  readonly progress: JsonText | null;
+}
+
+export interface EventRow {
+  readonly seq: number;
+  readonly type: string;
+  readonly at: Instant;
+  readonly data: JsonText;
+}
+
+export type WorkerStatus = "connecting" | "serving" | "draining" | "gone" | "lost";
+
+export interface WorkerRow {
+  readonly id: string;
+  readonly namespace: string;
+  /** Unnamed workers carry their id as their name. */
+  readonly name: string;
+  readonly instance: string;
+  readonly status: WorkerStatus;
+  readonly seq: number;
+  readonly snapshot: JsonText;
+  /** Incarnation of the node whose socket the worker is on. */
+  readonly node: string | null;
+  readonly slots: number;
+  readonly labels: JsonText;
+  readonly definitions: JsonText;
+  readonly registeredAt: Instant;
+  readonly expiresAt: Instant;
+}
+
+export interface DefinitionRow {
+  readonly namespace: string;
+  readonly name: string;
+  readonly version: string;
+  /** `{retry?, timeoutMs?, attemptTimeoutMs?, inputSchema?}` as the worker registered it. */
+  readonly policy: JsonText;
+}
+
+/** A message to an actor that another node owns, kept until the turn that consumes it. */
+export interface Letter {
+  readonly id: string;
+  readonly actor: string;
+  readonly message: JsonText;
+}
+
+export interface TimerRow {
+  readonly actor: string;
+  readonly kind: TimerKind;
+  readonly dueAt: Instant;
+}
