@@ -10,6 +10,13 @@ export interface Policy {
   readonly attemptTimeoutMs: number | null;
 }
 
+/** What a submit or a definition says of retries and timeouts; the submit's word goes first. */
+export interface Asked {
+  readonly retry?: RetryPolicy;
+  readonly timeoutMs?: number;
+  readonly attemptTimeoutMs?: number;
+}
+
 /**
  * What can happen to a task. Each is one journal entry; everything drawn or measured (instants,
  * jitter, tokens) stands inside it, so that folding the journal again gives the same state.
@@ -22,9 +29,7 @@ export type TaskEvent =
       readonly priority: number;
       /** Present when the start lies in the future. */
       readonly dueAt?: number;
-      readonly retry?: RetryPolicy;
-      readonly timeoutMs?: number;
-      readonly attemptTimeoutMs?: number;
+      readonly asked?: Asked;
     }
   | { readonly type: "task.readied" }
   | {

@@ -1,5 +1,5 @@
 import { assertEvent, assign, setup } from "xstate";
-import type { Policy, TaskEvent } from "./task.events.ts";
+import type { Asked, Policy, TaskEvent } from "./task.events.ts";
 
 /** A suspect runs with no other suspect on its worker; only then do its losses count. */
 const lossesUntilSuspect = 2;
@@ -13,6 +13,8 @@ export interface TaskContext {
   readonly losses: number;
   readonly suspectLosses: number;
   readonly steps: number;
+  /** What the submit asked for, until the first assignment merges it into the policy. */
+  readonly asked: Asked | null;
   readonly policy: Policy | null;
   /** The running attempt; null between attempts. */
   readonly token: string | null;
@@ -63,6 +65,7 @@ const fresh: TaskContext = {
   losses: 0,
   suspectLosses: 0,
   steps: 0,
+  asked: null,
   policy: null,
   token: null,
   worker: null,
@@ -139,9 +142,9 @@ export const taskMachine = setup({
       event.type === "attempt.late" && event.token !== context.lateToken,
   },
   actions: {
-    noteDueAt: assign(({ event }) => {
+    noteSubmitted: assign(({ event }) => {
       assertEvent(event, "task.submitted");
-      return { dueAt: event.dueAt ?? null };
+      return { dueAt: event.dueAt ?? null, asked: event.asked ?? null };
     }),
     noteAssigned: assign(({ context, event }) => {
       assertEvent(event, "attempt.assigned");
@@ -157,6 +160,7 @@ export const taskMachine = setup({
         attempt: event.attempt,
         token: event.token,
         worker: event.worker,
+        asked: null,
         policy,
         deadlineAt,
         attemptDeadlineAt: earliest(attemptEndsAt, deadlineAt),
@@ -197,6 +201,7 @@ export const taskMachine = setup({
       return { cancelReason: event.reason };
     }),
     noteAbandoned: assign(() => betweenAttempts),
+    noteStopped: assign(({ context }) => ({ ...betweenAttempts, lateToken: context.token })),
     noteLate: assign(({ event }) => {
       assertEvent(event, "attempt.late");
       return { lateToken: event.token };
@@ -214,12 +219,13 @@ export const taskMachine = setup({
   id: "task",
   context: fresh,
   initial: "new",
+  on: { "attempt.late": { guard: "isUnnotedLate", actions: "noteLate" } },
   states: {
     new: {
       on: {
         "task.submitted": [
-          { guard: "startsLater", target: "waiting", actions: "noteDueAt" },
-          { target: "ready" },
+          { guard: "startsLater", target: "waiting", actions: "noteSubmitted" },
+          { target: "ready", actions: "noteSubmitted" },
         ],
       },
     },
@@ -283,7 +289,7 @@ export const taskMachine = setup({
     },
     cancelling: {
       on: {
-        "attempt.cancelled": { guard: "isHeld", target: "cancelled", actions: "noteRecorded" },
+        "attempt.cancelled": { guard: "isHeld", target: "cancelled", actions: "noteStopped" },
         "attempt.lost": { guard: "isHeld", target: "cancelled", actions: "noteLoss" },
         "step.recorded": { guard: "isHeld", actions: "noteStep" },
       },
@@ -292,20 +298,16 @@ export const taskMachine = setup({
       on: {
         "task.cancelRequested": { target: "cancelled", actions: "noteCancelled" },
         "task.timedOut": "failed",
-        "attempt.late": { guard: "isUnnotedLate", actions: "noteLate" },
       },
     },
     succeeded: {
       entry: [forgetDeadline, "noteEnded"],
-      on: { "attempt.late": { guard: "isUnnotedLate", actions: "noteLate" } },
     },
     failed: {
       entry: [forgetDeadline, "noteEnded"],
-      on: { "attempt.late": { guard: "isUnnotedLate", actions: "noteLate" } },
     },
     cancelled: {
       entry: [forgetDeadline, "noteEnded"],
-      on: { "attempt.late": { guard: "isUnnotedLate", actions: "noteLate" } },
     },
   },
 });

@@ -6,6 +6,8 @@ export interface Clock {
   monotonic(): number;
   /** Calls back once; the returned function takes it back. Never keeps the process alive. */
   after(delayMs: number, callback: () => void): () => void;
+  /** Calls back when what is under way now has had its say: the end of the tick. */
+  soon(callback: () => void): void;
 }
 
 /** Longer timers would fire at once: the platform's delay is a 32-bit number. */
@@ -19,4 +21,5 @@ export const systemClock: Clock = {
     timer.unref();
     return () => clearTimeout(timer);
   },
+  soon: (callback) => void setImmediate(callback),
 };

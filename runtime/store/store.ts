@@ -167,6 +167,8 @@ export interface WorkerStore {
   renew(node: string, ids: readonly string[], leaseMs: number): Promise<readonly string[]>;
   /** Serving or draining workers whose lease has ended. */
   expired(limit: number): Promise<readonly WorkerRow[]>;
+  /** Serving or draining workers of one process, found dead before its leases ended. */
+  ofInstance(instance: string): Promise<readonly WorkerRow[]>;
   /** Running attempts by worker, for readers. */
   runningCounts(ids: readonly string[]): Promise<ReadonlyMap<string, number>>;
   /** Deletes workers that ended before, with their journals. */
