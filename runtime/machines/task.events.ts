@@ -37,6 +37,8 @@ export type TaskEvent =
       readonly attempt: number;
       readonly token: string;
       readonly worker: string;
+      /** The version that runs; a task stays on it. */
+      readonly version: string;
       readonly assignedAt: number;
       /** Only in the first assignment. */
       readonly policy?: Policy;

@@ -1,0 +1,67 @@
+import type { Socket } from "node:net";
+import { connect } from "node:net";
+import type { KeeperAddress, KeeperMessage } from "./messages.ts";
+import { onMessage, send } from "./messages.ts";
+
+/** A stale address may be anybody's port by now, and a frozen keeper says nothing. */
+const welcomeTimeoutMs = 2_000;
+
+/** One user's standing with a keeper: it lasts as long as its connection does. */
+export class Membership {
+  readonly #socket: Socket;
+  readonly #welcome = Promise.withResolvers<boolean>();
+  readonly #url = Promise.withResolvers<string | undefined>();
+  readonly #end = Promise.withResolvers<"left" | "lost">();
+  #saidGoodbye = false;
+
+  constructor(address: KeeperAddress, graceMs: number) {
+    this.#socket = connect({ port: address.port, host: "127.0.0.1" });
+    this.#url.promise.catch(() => {});
+    onMessage<KeeperMessage>(this.#socket, (message) => this.#hear(message));
+    this.#socket.on("close", () => this.#close());
+    send(this.#socket, { kind: "hello", token: address.token, graceMs });
+  }
+
+  /** Whether a keeper opened the door at all. */
+  async isWelcome(): Promise<boolean> {
+    const timeout = setTimeout(() => this.#socket.destroy(), welcomeTimeoutMs);
+    const isWelcome = await this.#welcome.promise;
+    clearTimeout(timeout);
+    return isWelcome;
+  }
+
+  /** The server's URL once it takes connections; undefined when the keeper is gone instead. */
+  get url(): Promise<string | undefined> {
+    return this.#url.promise;
+  }
+
+  /** How it ended: `lost` when the keeper went without a word. */
+  get end(): Promise<"left" | "lost"> {
+    return this.#end.promise;
+  }
+
+  /** From here on it keeps no process from ending by itself. */
+  unref(): void {
+    this.#socket.unref();
+  }
+
+  /** Resolves when the keeper has let go: for the last user, when the server has stopped. */
+  async leave(): Promise<"left" | "lost"> {
+    this.#socket.ref();
+    send(this.#socket, { kind: "leave" });
+    return this.#end.promise;
+  }
+
+  #hear(message: KeeperMessage): void {
+    if (message.kind === "welcome") this.#welcome.resolve(true);
+    if (message.kind === "serving") this.#url.resolve(message.url);
+    if (message.kind === "failed") this.#url.reject(new Error(message.message));
+    if (message.kind === "goodbye") this.#saidGoodbye = true;
+  }
+
+  #close(): void {
+    this.#welcome.resolve(false);
+    this.#url.resolve(undefined);
+    this.#end.resolve(this.#saidGoodbye ? "left" : "lost");
+  }
+}

@@ -1,0 +1,99 @@
+import { limits } from "../../sdk/protocol/limits.ts";
+import type { Assignment } from "../../sdk/protocol/service.ts";
+import type { JournalEvent } from "../../sdk/protocol/task.ts";
+import type { Log } from "../ports/log.ts";
+import type { JournalStore } from "../store/store.ts";
+import { toJournalEvent } from "./audience.ts";
+import { cancelGraceMs } from "./policy.ts";
+import type { Pool } from "./pool.ts";
+import type { TaskActor } from "./task-actor.ts";
+import type { TaskDraft } from "./turn.ts";
+
+const journalPageRows = 1_000;
+
+/** Performs what turns wish of workers, after their commit. */
+export class Assignments {
+  readonly #pool: Pool;
+  readonly #journal: JournalStore;
+  readonly #log: Log;
+
+  constructor(options: { pool: Pool; journal: JournalStore; log: Log }) {
+    this.#pool = options.pool;
+    this.#journal = options.journal;
+    this.#log = options.log;
+  }
+
+  perform({ actor, effects }: TaskDraft): void {
+    for (const effect of effects) {
+      if (effect.type === "startAttempt") {
+        // Folded away in the same turn: the attempt is over before it could be sent.
+        if (actor.snapshot.context.token === effect.params.token) this.send(actor);
+        continue;
+      }
+      const { worker, token, reason } = effect.params;
+      if (worker === null || token === null) continue;
+      this.#pool.get(worker)?.port?.cancel({ token, reason, graceMs: cancelGraceMs });
+    }
+  }
+
+  /** Sends the running attempt to its worker; without a port it waits for the worker to come back. */
+  send(actor: TaskActor): void {
+    const { steps } = actor.snapshot.context;
+    if (steps === 0) return this.#deliver(actor, [], undefined);
+    this.#readSteps(actor).then(
+      ({ journal, next }) => this.#deliver(actor, journal, next),
+      (error: unknown) => {
+        // The worker does not list the token in its next heartbeats, and the attempt starts again.
+        this.#log.warn("assignment not sent", { task: actor.identity.id, error });
+      },
+    );
+  }
+
+  #deliver(actor: TaskActor, journal: readonly JournalEvent[], next: number | undefined): void {
+    const { identity, state, snapshot } = actor;
+    const { token, worker: workerId, attemptDeadlineAt } = snapshot.context;
+    if (token === null || workerId === null) return;
+    const worker = this.#pool.get(workerId);
+    if (worker === undefined || worker.port === null) return;
+    if (this.#pool.markSent(workerId, token) === undefined) return;
+    const assignment: Assignment = {
+      task: identity.id,
+      attempt: snapshot.context.attempt,
+      token,
+      definition: identity.definition,
+      version: state.version,
+      input: JSON.parse(identity.input) as unknown,
+      idempotencyKey: identity.id,
+      journal,
+      ...(next === undefined ? {} : { journalNext: next }),
+      ...(attemptDeadlineAt === null ? {} : { deadlineAt: attemptDeadlineAt }),
+      root: identity.root,
+      ...(identity.parent === null ? {} : { parent: identity.parent }),
+      labels: JSON.parse(identity.labels) as Assignment["labels"],
+      metadata: JSON.parse(identity.metadata) as Assignment["metadata"],
+      ...(identity.trace === null ? {} : { trace: identity.trace }),
+    };
+    worker.port.assign(assignment);
+  }
+
+  /** The steps of earlier attempts, up to what an assignment may carry. */
+  async #readSteps(actor: TaskActor): Promise<{ journal: JournalEvent[]; next?: number }> {
+    const journal: JournalEvent[] = [];
+    let bytes = 0;
+    for (let after = 0; ; ) {
+      const rows = await this.#journal.readType(
+        actor.identity.id,
+        "step.recorded",
+        after,
+        journalPageRows,
+      );
+      for (const row of rows) {
+        bytes += row.data.length;
+        if (bytes > limits.assignmentJournalBytesMax) return { journal, next: after };
+        journal.push(toJournalEvent(row));
+        after = row.seq;
+      }
+      if (rows.length < journalPageRows) return { journal };
+    }
+  }
+}

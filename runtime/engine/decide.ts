@@ -1,0 +1,131 @@
+import type { Asked, TaskEvent } from "../machines/task.events.ts";
+import type { Entropy } from "../ports/entropy.ts";
+import type { Placement, TaskMessage } from "./messages.ts";
+import { cancelGraceMs, drawRefusedDelay, drawRetryDelay, mergePolicy } from "./policy.ts";
+import type { TaskActor, TaskSnapshot } from "./task-actor.ts";
+
+export interface DecideScope {
+  readonly now: number;
+  readonly entropy: Entropy;
+  /** What the worker said of the definition when it registered. */
+  definedPolicy(worker: string, definition: string, version: string): Asked | undefined;
+}
+
+/**
+ * Turns one message into the event it would be now, with everything drawn or measured written
+ * into it. Null: there is nothing to record (a repeat, or a message overtaken by another).
+ */
+export function decide(
+  actor: TaskActor,
+  snapshot: TaskSnapshot,
+  message: TaskMessage,
+  scope: DecideScope,
+): TaskEvent | null {
+  const { context } = snapshot;
+  switch (message.type) {
+    case "submit": {
+      const { definition, priority } = actor.identity;
+      const isLater = message.startAt !== null && message.startAt > scope.now;
+      return {
+        type: "task.submitted",
+        definition,
+        version: message.version,
+        priority,
+        ...(isLater ? { dueAt: message.startAt } : {}),
+        ...(message.asked === null ? {} : { asked: message.asked }),
+      } as TaskEvent;
+    }
+    case "timer":
+      return { type: message.kind === "due" ? "task.readied" : "task.timedOut" };
+    case "assign":
+      return assignedEvent(actor, snapshot, message, scope);
+    case "complete":
+      if (context.token !== message.token) return lateEvent(snapshot, message.token, "succeeded");
+      return snapshot.value === "cancelling"
+        ? { type: "attempt.cancelled", token: message.token, forced: false }
+        : { type: "attempt.succeeded", token: message.token };
+    case "fail":
+      if (context.token !== message.token) return lateEvent(snapshot, message.token, "failed");
+      if (snapshot.value === "cancelling") {
+        return { type: "attempt.cancelled", token: message.token, forced: false };
+      }
+      return {
+        type: "attempt.failed",
+        token: message.token,
+        error: message.error,
+        retryAt: scope.now + drawRetryDelay(context.policy, context.failures, scope.entropy),
+      };
+    case "refuse":
+      if (context.token !== message.token) return null;
+      if (snapshot.value === "cancelling") {
+        return { type: "attempt.cancelled", token: message.token, forced: false };
+      }
+      return {
+        type: "attempt.refused",
+        token: message.token,
+        reason: message.reason,
+        retryAt: scope.now + drawRefusedDelay(scope.entropy),
+      };
+    case "lose":
+      return {
+        type: "attempt.lost",
+        token: message.token,
+        reason: message.reason,
+        counts: message.counts,
+      };
+    case "expire":
+      if (context.token !== message.token) return null;
+      if (context.deadlineAt !== null && scope.now >= context.deadlineAt) {
+        return { type: "task.timedOut" };
+      }
+      return {
+        type: "attempt.timedOut",
+        token: message.token,
+        retryAt: scope.now + drawRetryDelay(context.policy, context.failures, scope.entropy),
+      };
+    case "abandon":
+      return { type: "attempt.cancelled", token: message.token, forced: true };
+    case "recordStep": {
+      const { token, step, occurrence, output, error } = message;
+      const outcome = error === undefined ? { output: output ?? null } : { error };
+      return { type: "step.recorded", token, step, occurrence, ...outcome };
+    }
+    case "cancel":
+      return {
+        type: "task.cancelRequested",
+        reason: message.reason,
+        graceUntil: scope.now + cancelGraceMs,
+      };
+  }
+}
+
+export function assignedEvent(
+  actor: TaskActor,
+  snapshot: TaskSnapshot,
+  placement: Placement,
+  scope: DecideScope,
+): TaskEvent {
+  const { context } = snapshot;
+  const { definition } = actor.identity;
+  const defined = scope.definedPolicy(placement.worker, definition, placement.version);
+  return {
+    type: "attempt.assigned",
+    attempt: context.attempt + 1,
+    token: placement.token,
+    worker: placement.worker,
+    version: placement.version,
+    assignedAt: scope.now,
+    ...(context.policy === null ? { policy: mergePolicy(context.asked, defined) } : {}),
+  };
+}
+
+function lateEvent(
+  snapshot: TaskSnapshot,
+  token: string,
+  outcome: "succeeded" | "failed",
+): TaskEvent | null {
+  const { recordedToken, lateToken } = snapshot.context;
+  return token === recordedToken || token === lateToken
+    ? null
+    : { type: "attempt.late", token, outcome };
+}

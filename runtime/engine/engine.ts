@@ -1,0 +1,192 @@
+import { KantokuError } from "../../sdk/errors.ts";
+import type { RegisterParams, WorkerLink, WorkerPort } from "../../sdk/protocol/service.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Entropy } from "../ports/entropy.ts";
+import { ownProcess } from "../ports/host-process.ts";
+import type { Log } from "../ports/log.ts";
+import type { Store } from "../store/store.ts";
+import { Audience } from "./audience.ts";
+import { instanceOf, Life } from "./life.ts";
+
+const restartDelayMs = 200;
+
+export interface EngineOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly log: Log;
+  readonly nodeLeaseMs?: number;
+  readonly workerLeaseMs?: number;
+  readonly heartbeatMs?: number;
+  readonly lanes?: number;
+  readonly retentionMs?: number | null;
+}
+
+/** One node: lives under an incarnation, and begins another when its lease is lost. */
+export class Engine {
+  readonly store: Store;
+  readonly audience: Audience;
+  readonly log: Log;
+  readonly entropy: Entropy;
+  readonly #options: EngineOptions;
+  readonly #registrations = new Set<Registration>();
+  readonly #process = ownProcess();
+  #life: Life;
+  #isStopping = false;
+  #hints: { close(): Promise<void> } | null = null;
+
+  private constructor(options: EngineOptions) {
+    this.#options = options;
+    this.store = options.store;
+    this.log = options.log;
+    this.entropy = options.entropy;
+    this.audience = new Audience({
+      journal: options.store.journal,
+      tasks: options.store.tasks,
+      log: options.log,
+      onAttention: (task, isWanted) => this.#attend(task, isWanted),
+    });
+    this.#life = this.#conceive();
+  }
+
+  static async start(options: EngineOptions): Promise<Engine> {
+    const engine = new Engine(options);
+    await engine.#life.begin();
+    engine.#hints = await options.store.hints.listen((hint) => engine.#life.hear(hint));
+    return engine;
+  }
+
+  /** The node as it is now; nobody may keep it beyond a turn of the event loop. */
+  get life(): Life {
+    return this.#life;
+  }
+
+  /** What in-process workers are called, so that their end is known with their process's. */
+  get instance(): string {
+    return instanceOf(this.#process);
+  }
+
+  /** @throws KantokuError `busy` while the node cannot take work on. */
+  assertUp(): void {
+    if (this.#isStopping) {
+      throw new KantokuError("shutting-down", "the node is shutting down", {
+        data: { retryAfterMs: 1_000 },
+      });
+    }
+    if (this.#life.isOver) {
+      throw new KantokuError("busy", "the node is starting again", {
+        data: { retryAfterMs: restartDelayMs },
+      });
+    }
+  }
+
+  async register(namespace: string, params: RegisterParams, port: WorkerPort): Promise<WorkerLink> {
+    this.assertUp();
+    const link = await this.#life.workers.register(namespace, params, port);
+    const worker = link.registered.worker;
+    const registration: Registration = { namespace, params: { ...params, worker }, port, link };
+    for (const other of this.#registrations) {
+      if (other.link.registered.worker === worker) this.#registrations.delete(other);
+    }
+    this.#registrations.add(registration);
+    return {
+      registered: link.registered,
+      detach: () => {
+        this.#registrations.delete(registration);
+        registration.link.detach();
+      },
+    };
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    await this.#life.end();
+    this.audience.close();
+    await this.#hints?.close();
+  }
+
+  #conceive(): Life {
+    const { nodeLeaseMs, workerLeaseMs, heartbeatMs, lanes, retentionMs } = this.#options;
+    const { store, clock, entropy, log } = this.#options;
+    return new Life({
+      store,
+      clock,
+      entropy,
+      log,
+      process: this.#process,
+      audience: this.audience,
+      nodeLeaseMs: nodeLeaseMs ?? 10_000,
+      workerLeaseMs: workerLeaseMs ?? 10_000,
+      heartbeatMs: heartbeatMs ?? 3_000,
+      lanes: lanes ?? 3,
+      retentionMs: retentionMs ?? null,
+      onDeath: () => void this.#liveAgain(),
+    });
+  }
+
+  async #liveAgain(): Promise<void> {
+    while (!this.#isStopping) {
+      const before = this.#life;
+      const held = this.#heldTokens(before);
+      const life = this.#conceive();
+      try {
+        await life.begin();
+        this.#life = life;
+        await this.#reattach(life, held);
+        for (const task of this.audience.attended()) this.#attend(task, true);
+        return;
+      } catch (error) {
+        this.log.warn("node could not start again; tries on", { error });
+        await new Promise<void>((resolve) => this.#options.clock.after(restartDelayMs, resolve));
+      }
+    }
+  }
+
+  #heldTokens(life: Life): Map<string, string[]> {
+    return new Map(
+      Array.from(life.pool.all(), (worker) => [
+        worker.row.id,
+        [...worker.holdings.values()]
+          .filter(({ sentAt }) => sentAt !== null)
+          .map(({ token }) => token),
+      ]),
+    );
+  }
+
+  /** Workers do not notice: their sockets are here and their attempts go on. */
+  async #reattach(life: Life, held: ReadonlyMap<string, string[]>): Promise<void> {
+    for (const registration of this.#registrations) {
+      const { namespace, params, port } = registration;
+      const attempts = held.get(registration.link.registered.worker) ?? [];
+      try {
+        const link = await life.workers.register(namespace, { ...params, attempts }, port);
+        registration.link = link;
+        for (const token of link.registered.drop) {
+          port.cancel({ token, reason: "the attempt is over", graceMs: 0 });
+        }
+      } catch (error) {
+        this.log.warn("worker not taken along", { worker: params.worker, error });
+        this.#registrations.delete(registration);
+        port.superseded();
+      }
+    }
+  }
+
+  /** While other nodes live, a task that does not run here is watched in the store. */
+  #attend(task: string, isWanted: boolean): void {
+    const life = this.#life;
+    if (life.isOver || life.lease.nodeCount <= 1) return;
+    if (!isWanted) return life.watches.unwatch(task);
+    if (life.directory.get(task)?.state.owner === life.incarnation) return;
+    life.watches.watch(task).catch((error: unknown) => {
+      this.log.warn("watch failed; the poll will look", { task, error });
+    });
+  }
+}
+
+interface Registration {
+  readonly namespace: string;
+  readonly params: RegisterParams;
+  readonly port: WorkerPort;
+  link: WorkerLink;
+}

@@ -1,0 +1,178 @@
+import type { Clock } from "../ports/clock.ts";
+import type { Entropy } from "../ports/entropy.ts";
+import type { Log } from "../ports/log.ts";
+import { type CommitStore, isStoreError, StoreError } from "../store/store.ts";
+import type { Committed, Turn } from "../store/turns.ts";
+
+/** A turn that waits for its commit, and whoever is told of the outcome. */
+export interface Draft {
+  readonly turn: Turn;
+  readonly bytes: number;
+  committed(committed: Committed): void;
+  /** Not written, for sure. `fenced` after a lost answer is the exception: see `wasSent`. */
+  rejected(error: StoreError, wasSent: boolean): void;
+}
+
+/** Has mail; gives its turn when its batch is formed, so that all that came meanwhile is in it. */
+export interface Turning {
+  takeTurn(): Draft | null;
+}
+
+/** Near 400, Node and PostgreSQL work at the same time; one huge batch makes them take turns. */
+const batchTurnsMax = 400;
+const batchBytesMax = 8 * 1024 * 1024;
+const lanesDefault = 3;
+const resendMinMs = 20;
+const resendMaxMs = 1_000;
+
+/**
+ * Turns that end within one tick share one transaction; while commits are in flight the next batch
+ * gathers. Latency is one commit when idle, throughput is the batch when busy.
+ *
+ * C1. A lane has one commit in flight; an actor has at most one turn in all lanes (its own flag).
+ * C2. A batch whose answer was lost is sent again, identical, until the store answers for it.
+ * C3. A batch that the store refuses is halved until the guilty turn is alone.
+ */
+export class GroupCommit {
+  readonly #store: CommitStore;
+  readonly #clock: Clock;
+  readonly #entropy: Entropy;
+  readonly #log: Log;
+  readonly #idleLanes: Lane[];
+  readonly #waiting: Turning[] = [];
+  #node: string;
+  #isFlushDue = false;
+  #inFlight = 0;
+  #onQuiet: (() => void)[] = [];
+  /** Since when (monotonic) the store has not answered; null while it does. */
+  outageSince: number | null = null;
+
+  constructor(options: {
+    store: CommitStore;
+    clock: Clock;
+    entropy: Entropy;
+    log: Log;
+    node: string;
+    lanes?: number;
+  }) {
+    this.#store = options.store;
+    this.#clock = options.clock;
+    this.#entropy = options.entropy;
+    this.#log = options.log;
+    this.#node = options.node;
+    const lanes = options.lanes ?? lanesDefault;
+    this.#idleLanes = Array.from({ length: lanes }, (_, index) => ({ index, lastId: 0 }));
+  }
+
+  get waitingCount(): number {
+    return this.#waiting.length;
+  }
+
+  schedule(turning: Turning): void {
+    this.#waiting.push(turning);
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    this.#clock.soon(() => {
+      this.#isFlushDue = false;
+      this.#flush();
+    });
+  }
+
+  /** Resolves when nothing waits and nothing is in flight. */
+  quiet(): Promise<void> {
+    if (this.#inFlight === 0 && this.#waiting.length === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#onQuiet.push(resolve));
+  }
+
+  #flush(): void {
+    while (this.#waiting.length > 0) {
+      const lane = this.#idleLanes.pop();
+      if (lane === undefined) return;
+      const drafts = this.#formBatch();
+      if (drafts.length === 0) {
+        this.#idleLanes.push(lane);
+        continue;
+      }
+      this.#inFlight += 1;
+      void this.#settle(lane, drafts).finally(() => {
+        this.#inFlight -= 1;
+        this.#idleLanes.push(lane);
+        this.#flush();
+      });
+    }
+    if (this.#inFlight === 0) for (const resolve of this.#onQuiet.splice(0)) resolve();
+  }
+
+  #formBatch(): Draft[] {
+    const drafts: Draft[] = [];
+    let bytes = 0;
+    let taken = 0;
+    while (taken < this.#waiting.length && drafts.length < batchTurnsMax && bytes < batchBytesMax) {
+      const draft = this.#waiting[taken]?.takeTurn() ?? null;
+      taken += 1;
+      if (draft === null) continue;
+      drafts.push(draft);
+      bytes += draft.bytes;
+    }
+    this.#waiting.splice(0, taken);
+    return drafts;
+  }
+
+  async #settle(lane: Lane, drafts: readonly Draft[]): Promise<void> {
+    const outcome = await this.#send(lane, drafts);
+    if (outcome.kind === "committed") {
+      for (const draft of drafts) draft.committed(outcome.committed);
+      return;
+    }
+    const { error, wasSent } = outcome;
+    const isDivisible = error.fault === "stale" || error.fault === "refused";
+    if (!isDivisible || drafts.length === 1) {
+      if (isDivisible) this.#log.warn("a turn was not committed", { fault: error.fault, error });
+      for (const draft of drafts) draft.rejected(error, wasSent);
+      return;
+    }
+    const middle = drafts.length >> 1;
+    await this.#settle(lane, drafts.slice(0, middle));
+    await this.#settle(lane, drafts.slice(middle));
+  }
+
+  /** Sends one batch until its fate is known. */
+  async #send(lane: Lane, drafts: readonly Draft[]): Promise<Outcome> {
+    lane.lastId += 1;
+    const turns = drafts.map((draft) => draft.turn);
+    const batch = { node: this.#node, lane: lane.index, id: lane.lastId, turns };
+    let wasSent = false;
+    for (let resends = 0; ; resends += 1) {
+      try {
+        const committed = await this.#store.commit(batch);
+        this.outageSince = null;
+        return { kind: "committed", committed };
+      } catch (cause) {
+        const error = isStoreError(cause)
+          ? cause
+          : new StoreError("refused", "the store failed unexpectedly", { cause });
+        if (error.fault === "unknown") wasSent = true;
+        const isOutage = error.fault === "unknown" || error.fault === "unavailable";
+        if (isOutage) this.outageSince ??= this.#clock.monotonic();
+        else this.outageSince = null;
+        if (!isOutage && error.fault !== "contended") return { kind: "rejected", error, wasSent };
+        await this.#pause(resends);
+      }
+    }
+  }
+
+  #pause(resends: number): Promise<void> {
+    const ceiling = Math.min(resendMaxMs, resendMinMs * 2 ** Math.min(resends, 10));
+    const delayMs = ceiling * (0.5 + this.#entropy.random() / 2);
+    return new Promise((resolve) => this.#clock.after(delayMs, resolve));
+  }
+}
+
+interface Lane {
+  readonly index: number;
+  lastId: number;
+}
+
+type Outcome =
+  | { readonly kind: "committed"; readonly committed: Committed }
+  | { readonly kind: "rejected"; readonly error: StoreError; readonly wasSent: boolean };

@@ -1,0 +1,207 @@
+import type { Clock } from "../ports/clock.ts";
+import { DatabaseClock } from "../ports/database-clock.ts";
+import type { Entropy } from "../ports/entropy.ts";
+import type { ProcessIdentity } from "../ports/host-process.ts";
+import type { Log } from "../ports/log.ts";
+import type { Head, Hint, Store } from "../store/store.ts";
+import { Assignments } from "./assignments.ts";
+import type { Audience } from "./audience.ts";
+import { Backlog } from "./backlog.ts";
+import { Deadlines } from "./deadlines.ts";
+import { GroupCommit } from "./group-commit.ts";
+import { NodeLease } from "./node-lease.ts";
+import { Pool } from "./pool.ts";
+import { Post } from "./post.ts";
+import { createRounds, type Rounds } from "./rounds.ts";
+import type { TaskActor } from "./task-actor.ts";
+import { TaskDirectory } from "./task-directory.ts";
+import { Watches } from "./watches.ts";
+import { WorkerRegistry } from "./worker-registry.ts";
+
+export interface LifeOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly log: Log;
+  readonly process: ProcessIdentity;
+  readonly nodeLeaseMs: number;
+  readonly workerLeaseMs: number;
+  readonly heartbeatMs: number;
+  readonly lanes: number;
+  /** Ended roots older than this are deleted; null keeps them. */
+  readonly retentionMs: number | null;
+  /** Outlives this life: who waits does not care which incarnation answers. */
+  readonly audience: Audience;
+  /** The lease is gone; everything here is over. */
+  onDeath(): void;
+}
+
+/** Everything a node is under one incarnation: made together, ended together. */
+export class Life {
+  readonly incarnation: string;
+  readonly clock: DatabaseClock;
+  readonly commits: GroupCommit;
+  readonly pool: Pool;
+  readonly directory: TaskDirectory;
+  readonly backlog: Backlog;
+  readonly workers: WorkerRegistry;
+  readonly lease: NodeLease;
+  readonly post: Post;
+  readonly watches: Watches;
+  readonly #options: LifeOptions;
+  readonly #rounds: Rounds;
+  readonly #deadlines: Deadlines;
+  readonly #readyHints = new Map<string, Hint>();
+  #isOver = false;
+
+  constructor(options: LifeOptions) {
+    const { store, entropy, log } = options;
+    const node = entropy.id();
+    const clock = new DatabaseClock(options.clock);
+    this.#options = options;
+    this.incarnation = node;
+    this.clock = clock;
+    this.commits = new GroupCommit({
+      store: store.commits,
+      clock,
+      entropy,
+      log,
+      node,
+      lanes: options.lanes,
+    });
+    this.pool = new Pool(clock);
+    this.#deadlines = new Deadlines(clock);
+    const assignments = new Assignments({ pool: this.pool, journal: store.journal, log });
+    this.watches = new Watches({ node, store, log, audience: options.audience });
+    this.directory = new TaskDirectory({
+      node,
+      clock,
+      entropy,
+      log,
+      commits: this.commits,
+      pool: this.pool,
+      deadlines: this.#deadlines,
+      audience: options.audience,
+      perform: (draft) => assignments.perform(draft),
+      timerSet: (inMs) => this.#rounds.timers.expect(inMs),
+      queued: (head) => this.#hintReady(head),
+      announce: (tasks) => this.watches.announce(tasks),
+      reroute: (task, message) => this.post.reroute(task, message),
+      fenced: () => this.#die(),
+    });
+    this.backlog = new Backlog({
+      node,
+      queue: store.queue,
+      pool: this.pool,
+      clock,
+      log,
+      adopt: (row) => this.directory.adopt(row),
+      assign: (actor, worker) => this.directory.assign(actor, worker),
+      release: (actors) => this.#release(actors),
+    });
+    this.directory.connect(this.backlog);
+    this.post = new Post({ node, store, log, entropy, directory: this.directory });
+    this.workers = new WorkerRegistry({
+      node,
+      store,
+      clock,
+      entropy,
+      log,
+      commits: this.commits,
+      pool: this.pool,
+      backlog: this.backlog,
+      directory: this.directory,
+      assignments,
+      leaseMs: options.workerLeaseMs,
+      heartbeatMs: options.heartbeatMs,
+    });
+    this.lease = new NodeLease({
+      incarnation: node,
+      process: options.process,
+      nodes: store.nodes,
+      clock,
+      baseClock: options.clock,
+      log,
+      leaseMs: options.nodeLeaseMs,
+      onLost: () => this.#die(),
+      onDeadProcess: (process) => this.workers.reapInstance(instanceOf(process)),
+    });
+    this.#rounds = createRounds({ ...options, clock, life: this });
+  }
+
+  async begin(): Promise<void> {
+    await this.lease.enlist();
+    this.#rounds.start();
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  hear(hint: Hint): void {
+    switch (hint.about) {
+      case "ready":
+        if (this.pool.isServedAnyVersion(hint)) this.backlog.noteUnknown();
+        return;
+      case "mail":
+        this.#rounds.mail.nudge();
+        return;
+      case "watched":
+        if (hint.node === this.incarnation) void this.watches.refresh(hint.tasks);
+    }
+  }
+
+  /** Ends in order: nothing new is claimed, what is decided is committed, the lease is given back. */
+  async end(): Promise<void> {
+    await this.#rounds.stop();
+    this.backlog.close();
+    await this.commits.quiet();
+    this.#isOver = true;
+    this.#deadlines.clearAll();
+    await this.lease.resign().catch((error: unknown) => {
+      this.#options.log.warn("node lease not given back; it will expire", { error });
+    });
+  }
+
+  /** One hint a tick and definition, and none while this node is alone. */
+  #hintReady({ namespace, definition }: Head): void {
+    if (this.lease.nodeCount <= 1) return;
+    if (this.#readyHints.size === 0) {
+      this.clock.soon(() => {
+        const hints = [...this.#readyHints.values()];
+        this.#readyHints.clear();
+        this.#options.store.hints.send(hints).catch((error: unknown) => {
+          this.#options.log.warn("hint not sent; the poll will find it", { error });
+        });
+      });
+    }
+    this.#readyHints.set(`${namespace}\n${definition}`, { about: "ready", namespace, definition });
+  }
+
+  #die(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#options.log.error("node lost its lease; starting again", { node: this.incarnation });
+    void this.#rounds.stop();
+    this.backlog.close();
+    this.#deadlines.clearAll();
+    this.directory.abandonAll();
+    this.#options.onDeath();
+  }
+
+  #release(actors: readonly TaskActor[]): void {
+    if (this.#isOver) return;
+    const ids = actors.map(({ identity }) => identity.id);
+    for (const id of ids) this.directory.forget(id);
+    this.#options.store.tasks.release(this.incarnation, ids).catch((error: unknown) => {
+      // Still owned by a live node: the sweep cannot free them, so try until it works.
+      this.#options.log.warn("release failed", { error });
+      this.clock.after(1_000, () => this.#release(actors));
+    });
+  }
+}
+
+/** How an in-process worker names its process, so that its death is known with its node's. */
+export function instanceOf({ host, pid, processStart }: ProcessIdentity): string {
+  return `${host}:${pid}:${processStart}`;
+}

@@ -1,0 +1,98 @@
+import type { Clock } from "../ports/clock.ts";
+import type { DatabaseClock } from "../ports/database-clock.ts";
+import { isDead, type ProcessIdentity } from "../ports/host-process.ts";
+import type { Log } from "../ports/log.ts";
+import type { NodeStore } from "../store/store.ts";
+
+const freeRows = 1_000;
+
+export interface NodeLeaseOptions {
+  readonly incarnation: string;
+  readonly process: ProcessIdentity;
+  readonly nodes: NodeStore;
+  readonly clock: DatabaseClock;
+  readonly baseClock: Clock;
+  readonly log: Log;
+  readonly leaseMs: number;
+  /** The lease row is gone: this incarnation is dead. */
+  onLost(): void;
+  /** A process of this host was found dead, leases or not. */
+  onDeadProcess(process: ProcessIdentity): Promise<void>;
+}
+
+/**
+ * This node's lease, and the end of other nodes' leases.
+ *
+ * L1. Only the database's clock says whether a lease has ended.
+ * L2. A node reaps only after a full lease of unbroken contact: else the first one back after an
+ *     outage would reap its healthy peers.
+ * L3. Deleting a lease row waits for commits that hold it; freeing its actors is a second statement.
+ */
+export class NodeLease {
+  readonly #options: NodeLeaseOptions;
+  #contactSince: number;
+  /** Live nodes at the last renewal, this one included. */
+  nodeCount = 1;
+
+  constructor(options: NodeLeaseOptions) {
+    this.#options = options;
+    this.#contactSince = options.clock.monotonic();
+  }
+
+  async enlist(): Promise<void> {
+    const { nodes, incarnation, leaseMs } = this.#options;
+    const identity = { incarnation, ...this.#options.process };
+    const askedAt = this.#options.baseClock.now();
+    const { now } = await nodes.enlist(identity, leaseMs);
+    this.#options.clock.correct(now, askedAt);
+    await this.#reapDeadProcesses();
+  }
+
+  async renew(): Promise<void> {
+    const { nodes, incarnation, leaseMs, log } = this.#options;
+    const askedAt = this.#options.baseClock.now();
+    try {
+      const renewed = await nodes.renew(incarnation, leaseMs);
+      if (renewed === null) return this.#options.onLost();
+      this.#options.clock.correct(renewed.now, askedAt);
+      this.nodeCount = renewed.nodes;
+    } catch (error) {
+      this.#contactSince = this.#options.clock.monotonic();
+      log.warn("node lease not renewed", { node: incarnation, error });
+    }
+  }
+
+  /** L2, L3. */
+  async reap(): Promise<void> {
+    const { nodes, clock, leaseMs, log, incarnation } = this.#options;
+    const expired = (await nodes.expired()).filter((node) => node !== incarnation);
+    const hasWatchedLongEnough = clock.monotonic() - this.#contactSince >= leaseMs;
+    for (const node of hasWatchedLongEnough ? expired : []) {
+      log.warn("node reaped", { node });
+      await nodes.remove(node);
+    }
+    await this.freeOrphans();
+  }
+
+  /** Actors whose owner has no lease row, whoever deleted it. */
+  async freeOrphans(): Promise<void> {
+    while ((await this.#options.nodes.free(freeRows)) === freeRows);
+  }
+
+  async resign(): Promise<void> {
+    await this.#options.nodes.remove(this.#options.incarnation);
+    await this.freeOrphans();
+  }
+
+  /** A crash that is certain need not wait for its lease: a restart works again at once. */
+  async #reapDeadProcesses(): Promise<void> {
+    const { nodes, incarnation, log } = this.#options;
+    for (const node of await nodes.list()) {
+      if (node.incarnation === incarnation || !isDead(node)) continue;
+      log.info("node of a dead process reaped", { node: node.incarnation, pid: node.pid });
+      await nodes.remove(node.incarnation);
+      await this.#options.onDeadProcess(node);
+    }
+    await this.freeOrphans();
+  }
+}

@@ -1,0 +1,130 @@
+import type { Asked } from "../machines/task.events.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Head } from "../store/store.ts";
+import type { Placement } from "./messages.ts";
+import { freeSlots, type Holding, headKey, type WorkerActor } from "./worker-actor.ts";
+
+/**
+ * The workers attached to this node and the slots they have. Free slots are derived from what each
+ * worker holds, never counted up and down, so that none leaks.
+ */
+export class Pool {
+  readonly #workers = new Map<string, WorkerActor>();
+  readonly #servers = new Map<string, Set<WorkerActor>>();
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get(id: string): WorkerActor | undefined {
+    return this.#workers.get(id);
+  }
+
+  all(): Iterable<WorkerActor> {
+    return this.#workers.values();
+  }
+
+  add(worker: WorkerActor): void {
+    this.remove(worker.row.id);
+    this.#workers.set(worker.row.id, worker);
+    for (const head of worker.heads) {
+      const key = headKey(head);
+      const servers = this.#servers.get(key) ?? new Set();
+      this.#servers.set(key, servers.add(worker));
+    }
+  }
+
+  remove(id: string): WorkerActor | undefined {
+    const worker = this.#workers.get(id);
+    if (worker === undefined) return undefined;
+    this.#workers.delete(id);
+    worker.cancelGrace?.();
+    for (const head of worker.heads) {
+      const key = headKey(head);
+      const servers = this.#servers.get(key);
+      servers?.delete(worker);
+      if (servers?.size === 0) this.#servers.delete(key);
+    }
+    return worker;
+  }
+
+  isServed(head: Head): boolean {
+    return this.#servers.has(headKey(head));
+  }
+
+  isServedAnyVersion(task: { readonly namespace: string; readonly definition: string }): boolean {
+    for (const { row, heads } of this.#workers.values()) {
+      if (row.namespace !== task.namespace) continue;
+      if (heads.some((head) => head.definition === task.definition)) return true;
+    }
+    return false;
+  }
+
+  /** The least loaded worker that serves the head and may take the task; suspects never meet. */
+  pick(head: Head, isSuspect: boolean): WorkerActor | null {
+    let best: WorkerActor | null = null;
+    let bestLoad = 1;
+    for (const worker of this.#servers.get(headKey(head)) ?? []) {
+      if (freeSlots(worker) <= 0 || (isSuspect && worker.suspects.size > 0)) continue;
+      const load = worker.holdings.size / worker.row.slots;
+      if (load >= bestLoad) continue;
+      best = worker;
+      bestLoad = load;
+    }
+    return best;
+  }
+
+  hold(worker: WorkerActor, holding: { token: string; task: string; isSuspect: boolean }): void {
+    worker.holdings.set(holding.token, {
+      ...holding,
+      sentAt: null,
+      missedBeats: 0,
+      isAbandoned: false,
+    });
+    if (holding.isSuspect) worker.suspects.add(holding.token);
+  }
+
+  /** The worker's slot under this token is free again. */
+  letGo(workerId: string, token: string): boolean {
+    const worker = this.#workers.get(workerId);
+    worker?.suspects.delete(token);
+    return worker?.holdings.delete(token) ?? false;
+  }
+
+  /** Finds who holds a token; tokens do not name their worker. */
+  holderOf(token: string): WorkerActor | undefined {
+    for (const worker of this.#workers.values()) if (worker.holdings.has(token)) return worker;
+    return undefined;
+  }
+
+  markSent(workerId: string, token: string): Holding | undefined {
+    const holding = this.#workers.get(workerId)?.holdings.get(token);
+    if (holding !== undefined) holding.sentAt = this.#clock.monotonic();
+    return holding;
+  }
+
+  abandon(workerId: string, token: string): void {
+    const worker = this.#workers.get(workerId);
+    const holding = worker?.holdings.get(token);
+    if (holding !== undefined) holding.isAbandoned = true;
+    worker?.suspects.delete(token);
+  }
+
+  definedPolicy(workerId: string, definition: string, version: string): Asked | undefined {
+    const served = this.#workers
+      .get(workerId)
+      ?.definitions.find((it) => it.name === definition && (it.version ?? "") === version);
+    return served;
+  }
+
+  /** Which of the worker's versions runs a task of the head. */
+  versionFor(worker: WorkerActor, head: Head): string {
+    if (head.version !== "") return head.version;
+    return worker.definitions.findLast((it) => it.name === head.definition)?.version ?? "";
+  }
+}
+
+export function placementOf(worker: WorkerActor, token: string, version: string): Placement {
+  return { worker: worker.row.id, version, token };
+}

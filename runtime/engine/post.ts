@@ -1,0 +1,86 @@
+import { KantokuError } from "../../sdk/errors.ts";
+import type { Entropy } from "../ports/entropy.ts";
+import type { Log } from "../ports/log.ts";
+import type { HintBus, Store } from "../store/store.ts";
+import { failCaller, type TaskMessage } from "./messages.ts";
+import type { TaskActor } from "./task-actor.ts";
+import type { TaskDirectory } from "./task-directory.ts";
+
+export interface PostOptions {
+  readonly node: string;
+  readonly store: Store;
+  readonly log: Log;
+  readonly entropy: Entropy;
+  readonly directory: TaskDirectory;
+}
+
+/** What a letter holds. Only commands whose answer is "durably queued" travel as letters. */
+interface CancelLetter {
+  readonly type: "cancel";
+  readonly reason: string;
+}
+
+/** Finds the actor of a message: in memory, unowned in the store, or on another node. */
+export class Post {
+  readonly #options: PostOptions;
+
+  constructor(options: PostOptions) {
+    this.#options = options;
+  }
+
+  /** The task in this node's hands, or null: another live node owns it, or it does not exist. */
+  async reach(task: string, worker?: string): Promise<TaskActor | null> {
+    const { directory, store, node } = this.#options;
+    const present = directory.get(task);
+    if (present !== undefined) return present;
+    const [row] = await store.tasks.acquire(node, [task], worker);
+    return row === undefined ? null : directory.adopt(row);
+  }
+
+  /** Delivers here, or leaves a letter for the owner. Resolves when it is durable or in a mailbox. */
+  async cancel(task: string, message: Extract<TaskMessage, { type: "cancel" }>): Promise<void> {
+    const { directory, store, entropy } = this.#options;
+    const actor = await this.reach(task);
+    if (actor !== null) return directory.post(actor, message);
+    const letter: CancelLetter = { type: "cancel", reason: message.reason };
+    await store.mail.post({ id: entropy.id(), actor: task, message: JSON.stringify(letter) });
+    await hint(store.hints, this.#options.log);
+    message.caller?.answer({ accepted: true });
+  }
+
+  /** Takes in letters for tasks that this node owns or may own. True: there may be more. */
+  async collect(limit: number): Promise<boolean> {
+    const { directory, store, node } = this.#options;
+    const collected = await store.mail.collect(node, limit);
+    for (const { letter, task } of collected) {
+      const actor = directory.adopt(task);
+      const isHere = actor.mailbox.some((it) => it.type === "cancel" && it.letter === letter.id);
+      if (isHere || actor.isCommitting) continue;
+      const { reason } = JSON.parse(letter.message) as CancelLetter;
+      directory.post(actor, { type: "cancel", reason, letter: letter.id, caller: null });
+    }
+    return collected.length === limit;
+  }
+
+  /** A message whose actor was stale here. What is derived again from rows is let go. */
+  reroute(task: string, message: TaskMessage): void {
+    if (message.type === "cancel" && message.letter === null) {
+      this.cancel(task, message).catch((error: unknown) => failCaller(message, moved(error)));
+      return;
+    }
+    failCaller(message, moved());
+  }
+}
+
+function moved(cause?: unknown): KantokuError {
+  return new KantokuError("busy", "the task moved to another node; send again", {
+    data: { retryAfterMs: 50 },
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+async function hint(hints: HintBus, log: Log): Promise<void> {
+  await hints.send([{ about: "mail" }]).catch((error: unknown) => {
+    log.warn("hint not sent; the poll will find it", { error });
+  });
+}

@@ -1,0 +1,106 @@
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import { Loop } from "../ports/loop.ts";
+import type { Store } from "../store/store.ts";
+import type { Audience } from "./audience.ts";
+import type { Life } from "./life.ts";
+
+const mailPollMs = 1_000;
+const timersPollMs = 1_000;
+const lettersAtOnce = 200;
+const timersAtOnce = 500;
+const tendMs = 1_000;
+const retentionMs = 5_000;
+const retentionRows = 500;
+/** A run that begins this much too late was held up by a stall of this process. */
+const stallMs = 1_000;
+
+export interface RoundsOptions {
+  readonly life: Life;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly audience: Audience;
+  readonly nodeLeaseMs: number;
+  readonly workerLeaseMs: number;
+  readonly retentionMs: number | null;
+}
+
+export interface Rounds {
+  readonly mail: Loop;
+  readonly timers: { expect(inMs: number): void };
+  start(): void;
+  stop(): Promise<void>;
+}
+
+/** What a node does again and again. Every one of them would find what a lost hint did not tell. */
+export function createRounds(options: RoundsOptions): Rounds {
+  const { life, store, clock, log, audience } = options;
+  const loop = (name: string, everyMs: number, run: (lateMs: number) => Promise<unknown>) =>
+    new Loop({ name, everyMs, clock, log, run });
+
+  const lease = loop("lease", options.nodeLeaseMs / 4, () => life.lease.renew());
+  const reap = loop("reap", Math.min(2_500, options.nodeLeaseMs / 4), async () => {
+    await life.lease.reap();
+    await life.workers.reapExpired();
+  });
+  const workers = loop("workers", Math.min(tendMs, options.workerLeaseMs / 4), (lateMs) =>
+    life.workers.tend(lateMs > stallMs ? lateMs : 0),
+  );
+  const mail: Loop = loop("mail", mailPollMs, async () => {
+    if (await life.post.collect(lettersAtOnce)) mail.nudge();
+  });
+  const timers: Loop = loop("timers", timersPollMs, async () => {
+    const due = await store.timers.takeDue(life.incarnation, timersAtOnce);
+    for (const { timer, task } of due) {
+      const actor = life.directory.adopt(task);
+      const isHere = actor.mailbox.some((it) => it.type === "timer" && it.kind === timer.kind);
+      if (isHere || actor.isCommitting) continue;
+      life.directory.post(actor, { type: "timer", kind: timer.kind });
+    }
+    if (due.length === timersAtOnce) return 0;
+    return (await store.timers.untilNext()) ?? timersPollMs;
+  });
+  const backlog = loop("backlog", 1_000, async () => {
+    life.backlog.releaseStale();
+    life.backlog.noteUnknown();
+  });
+  const watched = loop("watched", 1_000, async () => {
+    if (life.lease.nodeCount > 1) {
+      await life.watches.refresh(audience.attended().filter((id) => !life.directory.get(id)));
+    }
+  });
+  const retention = loop("retention", retentionMs, async () => {
+    if (options.retentionMs === null) return;
+    const before = clock.now() - options.retentionMs;
+    const deleted = await store.tasks.deleteEnded(before, retentionRows);
+    await store.workers.deleteEnded(before, retentionRows);
+    await store.mail.deleteOrphans();
+    if (deleted === retentionRows) retention.nudge();
+  });
+
+  const all = [lease, reap, workers, mail, timers, backlog, watched, retention];
+  let nextTimerAt = Number.POSITIVE_INFINITY;
+  return {
+    mail,
+    timers: {
+      expect(inMs) {
+        const at = clock.monotonic() + inMs;
+        if (inMs >= timersPollMs || at >= nextTimerAt) return;
+        nextTimerAt = at;
+        clock.after(inMs, () => {
+          nextTimerAt = Number.POSITIVE_INFINITY;
+          timers.nudge();
+        });
+      },
+    },
+    start: () => {
+      for (const each of all) each.start();
+      timers.nudge();
+      mail.nudge();
+    },
+    stop: async () => {
+      await Promise.all(all.map((each) => each.stop()));
+    },
+  };
+}

@@ -1,0 +1,68 @@
+import type { SnapshotFrom } from "xstate";
+import { createFold, type StoredSnapshot } from "../machines/fold.ts";
+import { taskMachine } from "../machines/task.machine.ts";
+import type { Log } from "../ports/log.ts";
+import type { TaskIdentity, TaskRow, TaskState } from "../store/rows.ts";
+import type { TaskMessage } from "./messages.ts";
+
+export const taskFold = createFold(taskMachine);
+export type TaskSnapshot = SnapshotFrom<typeof taskMachine>;
+
+/** A task in this node's memory: its last committed state and its mailbox. Data; turns act on it. */
+export interface TaskActor {
+  readonly identity: TaskIdentity;
+  state: TaskState;
+  snapshot: TaskSnapshot;
+  readonly mailbox: TaskMessage[];
+  /** At most one uncommitted turn: later messages wait until its commit is resolved. */
+  isCommitting: boolean;
+  isScheduled: boolean;
+  /** Steps in the journal, as `name#occurrence`; null when they have not been read since a restore. */
+  steps: Set<string> | null;
+  /** Claimed for a free slot that it has not got yet. */
+  isClaimed: boolean;
+}
+
+const unborn: TaskState = {
+  status: "waiting",
+  version: "",
+  seq: 0,
+  snapshot: "{}",
+  owner: null,
+  worker: null,
+  attempt: 0,
+  output: null,
+  error: null,
+  startedAt: null,
+  endedAt: null,
+};
+
+export function createTaskActor(identity: TaskIdentity): TaskActor {
+  return {
+    identity,
+    state: unborn,
+    snapshot: taskFold.initial,
+    mailbox: [],
+    isCommitting: false,
+    isScheduled: false,
+    isClaimed: false,
+    steps: new Set(),
+  };
+}
+
+export function restoreTaskActor(row: TaskRow, log: Log): TaskActor {
+  const actor = createTaskActor(row);
+  actor.state = row;
+  actor.snapshot = restoreSnapshot(row, log);
+  if (actor.snapshot.context.steps > 0) actor.steps = null;
+  return actor;
+}
+
+export function restoreSnapshot(row: TaskRow, log: Log): TaskSnapshot {
+  try {
+    return taskFold.restore(JSON.parse(row.snapshot) as StoredSnapshot);
+  } catch (error) {
+    log.error("task snapshot cannot be restored", { task: row.id, error });
+    throw error;
+  }
+}

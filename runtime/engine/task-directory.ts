@@ -1,0 +1,294 @@
+import { KantokuError } from "../../sdk/errors.ts";
+import { isEnded } from "../../sdk/protocol/task.ts";
+import { isSuspect } from "../machines/task.machine.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Entropy } from "../ports/entropy.ts";
+import type { Log } from "../ports/log.ts";
+import type { TaskIdentity, TaskRow } from "../store/rows.ts";
+import type { Head, StoreError } from "../store/store.ts";
+import type { Committed } from "../store/turns.ts";
+import type { Audience } from "./audience.ts";
+import type { Backlog } from "./backlog.ts";
+import type { Deadlines } from "./deadlines.ts";
+import type { Draft, GroupCommit } from "./group-commit.ts";
+import { failCaller, type Placement, type TaskMessage } from "./messages.ts";
+import { type Pool, placementOf } from "./pool.ts";
+import { createTaskActor, restoreTaskActor, type TaskActor } from "./task-actor.ts";
+import { mintToken } from "./token.ts";
+import { type Candidate, type TaskDraft, type TurnScope, takeTurn } from "./turn.ts";
+import type { WorkerActor } from "./worker-actor.ts";
+
+export interface DirectoryOptions {
+  readonly node: string;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly log: Log;
+  readonly commits: GroupCommit;
+  readonly pool: Pool;
+  readonly deadlines: Deadlines;
+  readonly audience: Audience;
+  /** Acts on effects, only ever after their commit. */
+  perform(draft: TaskDraft): void;
+  /** A timer was written that is due in so many milliseconds. */
+  timerSet(inMs: number): void;
+  /** A ready task was left to whoever serves it, maybe another node. */
+  queued(head: Head): void;
+  /** Another node watches these tasks. */
+  announce(tasks: readonly string[]): void;
+  /** A message whose actor turned out to be stale here looks for its owner again. */
+  reroute(task: string, message: TaskMessage): void;
+  /** This node's lease is gone: nothing of what it holds in memory is its own any more. */
+  fenced(): void;
+}
+
+/**
+ * The tasks in this node's memory, and the way of a message through them: mailbox, turn, commit,
+ * then state, replies and effects.
+ *
+ * D1. Live state is replaced only by what was committed.
+ * D2. An actor that this node does not own after its commit leaves memory.
+ */
+export class TaskDirectory {
+  readonly #options: DirectoryOptions;
+  readonly #actors = new Map<string, TaskActor>();
+  #backlog: Backlog | null = null;
+
+  constructor(options: DirectoryOptions) {
+    this.#options = options;
+  }
+
+  connect(backlog: Backlog): void {
+    this.#backlog = backlog;
+  }
+
+  get size(): number {
+    return this.#actors.size;
+  }
+
+  get(id: string): TaskActor | undefined {
+    return this.#actors.get(id);
+  }
+
+  create(identity: TaskIdentity): TaskActor {
+    const actor = createTaskActor(identity);
+    this.#actors.set(identity.id, actor);
+    return actor;
+  }
+
+  /** A row whose ownership was just taken. What is in memory and owned is newer than the row. */
+  adopt(row: TaskRow): TaskActor {
+    const present = this.#actors.get(row.id);
+    if (present !== undefined && (present.isCommitting || present.state.seq >= row.seq)) {
+      return present;
+    }
+    const actor = restoreTaskActor(row, this.#options.log);
+    if (present !== undefined) actor.mailbox.push(...present.mailbox);
+    this.#actors.set(row.id, actor);
+    this.#armDeadlines(actor);
+    return actor;
+  }
+
+  post(actor: TaskActor, message: TaskMessage): void {
+    actor.mailbox.push(message);
+    this.#schedule(actor);
+  }
+
+  /** Reserves the worker's slot for a claimed task and sends it on its way. */
+  assign(actor: TaskActor, worker: WorkerActor): void {
+    const { identity, state, snapshot } = actor;
+    const token = mintToken(identity.id, snapshot.context.attempt + 1, this.#options.entropy);
+    const isSuspected = isSuspect(snapshot.context);
+    this.#options.pool.hold(worker, { token, task: identity.id, isSuspect: isSuspected });
+    const { namespace, definition } = identity;
+    const head = { namespace, definition, version: state.version };
+    const version = this.#options.pool.versionFor(worker, head);
+    this.post(actor, { type: "assign", ...placementOf(worker, token, version) });
+  }
+
+  /** Drops what another node has taken over. */
+  forget(id: string): void {
+    const actor = this.#actors.get(id);
+    if (actor === undefined || actor.isCommitting) return;
+    this.#remove(actor);
+    for (const message of actor.mailbox.splice(0)) this.#options.reroute(id, message);
+  }
+
+  /** The node's lease is gone: everybody who waits comes again under the same key. */
+  abandonAll(): void {
+    const error = new KantokuError("busy", "the node lost its lease and starts again", {
+      data: { retryAfterMs: 100 },
+    });
+    for (const actor of this.#actors.values()) {
+      for (const message of actor.mailbox.splice(0)) failCaller(message, error);
+    }
+    this.#actors.clear();
+  }
+
+  #schedule(actor: TaskActor): void {
+    if (actor.isCommitting || actor.isScheduled) return;
+    actor.isScheduled = true;
+    this.#options.commits.schedule({ takeTurn: () => this.#takeTurn(actor) });
+  }
+
+  #takeTurn(actor: TaskActor): Draft | null {
+    actor.isScheduled = false;
+    if (this.#actors.get(actor.identity.id) !== actor) return null;
+    if (actor.isClaimed) this.#backlog?.drop(actor);
+    const draft = takeTurn(actor, this.#turnScope());
+    if (draft === null) {
+      if (actor.state.owner === null) this.#remove(actor);
+      return null;
+    }
+    actor.isCommitting = true;
+    return {
+      turn: draft.turn,
+      bytes: draft.bytes,
+      committed: (committed) => this.#committed(draft, committed),
+      rejected: (error, wasSent) => this.#rejected(draft, error, wasSent),
+    };
+  }
+
+  #turnScope(): TurnScope {
+    const { clock, entropy, node, pool } = this.#options;
+    return {
+      node,
+      entropy,
+      now: clock.now(),
+      place: (candidate) => this.#place(candidate),
+      unplace: (placement) => this.#unplace(placement),
+      definedPolicy: (worker, definition, version) =>
+        pool.definedPolicy(worker, definition, version),
+    };
+  }
+
+  #place({ identity, version, snapshot }: Candidate): Placement | null {
+    const { namespace, definition } = identity;
+    const head = { namespace, definition, version };
+    const isSuspected = isSuspect(snapshot.context);
+    const worker = this.#backlog?.isClear(head) ? this.#options.pool.pick(head, isSuspected) : null;
+    if (worker === null) {
+      this.#backlog?.noteQueued(head);
+      return null;
+    }
+    const token = mintToken(identity.id, snapshot.context.attempt + 1, this.#options.entropy);
+    this.#options.pool.hold(worker, { token, task: identity.id, isSuspect: isSuspected });
+    return placementOf(worker, token, this.#options.pool.versionFor(worker, head));
+  }
+
+  #unplace(placement: Placement): void {
+    this.#options.pool.letGo(placement.worker, placement.token);
+    this.#backlog?.slotFreed();
+  }
+
+  #committed(draft: TaskDraft, { losers, watched }: Committed): void {
+    const { actor, turn } = draft;
+    actor.isCommitting = false;
+    if (losers.has(turn.id)) return this.#lost(draft);
+
+    const tokenBefore = actor.snapshot.context.token;
+    const workerBefore = actor.snapshot.context.worker;
+    actor.state = turn.state;
+    actor.snapshot = draft.snapshot;
+    const { token } = draft.snapshot.context;
+    if (tokenBefore !== null && tokenBefore !== token && workerBefore !== null) {
+      this.#options.deadlines.clear(tokenBefore);
+      // Whoever reported has let its slot go; what is still held runs on without the task.
+      this.#options.pool.abandon(workerBefore, tokenBefore);
+    }
+    this.#armDeadlines(actor);
+    for (const reply of draft.replies) reply();
+    this.#options.audience.publish(turn.id, turn.state, turn.events);
+    for (const { dueAt } of turn.timersSet) {
+      this.#options.timerSet(dueAt - this.#options.clock.now());
+    }
+    if (watched.includes(turn.id)) this.#options.announce([turn.id]);
+    this.#options.perform(draft);
+    this.#settle(actor);
+  }
+
+  /** D2, or the next turn. */
+  #settle(actor: TaskActor): void {
+    if (actor.state.owner !== null) {
+      if (actor.mailbox.length > 0) this.#schedule(actor);
+      return;
+    }
+    this.#remove(actor);
+    const { identity, state } = actor;
+    for (const message of actor.mailbox.splice(0)) this.#options.reroute(identity.id, message);
+    if (state.status === "ready") {
+      const { namespace, definition } = identity;
+      const head = { namespace, definition, version: state.version };
+      this.#backlog?.noteQueued(head);
+      this.#backlog?.claimSoon();
+      this.#options.queued(head);
+    }
+  }
+
+  /** Its key was taken: nothing of it was written. */
+  #lost(draft: TaskDraft): void {
+    this.#remove(draft.actor);
+    if (draft.placement !== null) this.#unplace(draft.placement);
+    for (const message of draft.messages) {
+      if (message.type === "submit") message.caller.answer({ created: false });
+      else this.#options.reroute(draft.actor.identity.id, message);
+    }
+  }
+
+  #rejected(draft: TaskDraft, error: StoreError, wasSent: boolean): void {
+    const { actor, messages } = draft;
+    actor.isCommitting = false;
+    if (draft.placement !== null) this.#unplace(draft.placement);
+    this.#remove(actor);
+    const { id } = actor.identity;
+    if (error.fault === "stale") {
+      // Another node took the task over: its new owner hears what was said to us.
+      for (const message of [...messages, ...actor.mailbox.splice(0)]) {
+        this.#options.reroute(id, message);
+      }
+      return;
+    }
+    const failure = toKantokuError(error, wasSent);
+    for (const message of [...messages, ...actor.mailbox.splice(0)]) failCaller(message, failure);
+    if (error.fault === "fenced") this.#options.fenced();
+  }
+
+  #remove(actor: TaskActor): void {
+    if (this.#actors.get(actor.identity.id) !== actor) return;
+    this.#actors.delete(actor.identity.id);
+    const { token } = actor.snapshot.context;
+    if (token !== null) this.#options.deadlines.clear(token);
+  }
+
+  /** Derived from the snapshot, so that the next owner arms the same ones. */
+  #armDeadlines(actor: TaskActor): void {
+    const { context, value } = actor.snapshot;
+    const { token } = context;
+    if (token === null || isEnded(actor.state.status)) return;
+    const now = this.#options.clock.now();
+    if (value === "running" && context.attemptDeadlineAt !== null) {
+      this.#options.deadlines.set(token, { now, dueAt: context.attemptDeadlineAt }, () =>
+        this.#post(actor.identity.id, { type: "expire", token }),
+      );
+    }
+    if (value === "cancelling") {
+      this.#options.deadlines.set(token, { now, dueAt: context.graceUntil ?? now }, () =>
+        this.#post(actor.identity.id, { type: "abandon", token }),
+      );
+    }
+  }
+
+  #post(id: string, message: TaskMessage): void {
+    const actor = this.#actors.get(id);
+    if (actor !== undefined) this.post(actor, message);
+  }
+}
+
+function toKantokuError(error: StoreError, wasSent: boolean): KantokuError {
+  if (error.fault === "fenced") {
+    const message = wasSent
+      ? "the node lost its lease while the outcome was unknown; ask again under the same key"
+      : "the node lost its lease; nothing was written";
+    return new KantokuError("busy", message, { data: { retryAfterMs: 100 }, cause: error });
+  }
+  return new KantokuError("internal", "the database refused the change", { cause: error });
+}

@@ -1,0 +1,282 @@
+import type { TaskError } from "../../sdk/protocol/task.ts";
+import type { Wish } from "../machines/fold.ts";
+import type { TaskEvent } from "../machines/task.events.ts";
+import type { TaskEffect, TimerKind } from "../machines/task.machine.ts";
+import type { EventRow, JsonText, TaskIdentity, TaskState } from "../store/rows.ts";
+import type { TaskTurn } from "../store/turns.ts";
+import { assignedEvent, type DecideScope, decide } from "./decide.ts";
+import type { Placement, TaskMessage } from "./messages.ts";
+import { replyTo } from "./replies.ts";
+import { type TaskActor, type TaskSnapshot, taskFold } from "./task-actor.ts";
+
+export interface TurnScope extends DecideScope {
+  readonly node: string;
+  /** A free slot for the task, reserved under a fresh token, or null. */
+  place(candidate: Candidate): Placement | null;
+  /** Gives a reserved slot back. */
+  unplace(placement: Placement): void;
+}
+
+/** A task that is ready and looks for a slot. */
+export interface Candidate {
+  readonly identity: TaskIdentity;
+  readonly version: string;
+  readonly snapshot: TaskSnapshot;
+}
+
+/** What one turn came to: rows to commit, and what follows once they are. */
+export interface TaskDraft {
+  readonly actor: TaskActor;
+  readonly messages: readonly TaskMessage[];
+  readonly turn: TaskTurn;
+  readonly snapshot: TaskSnapshot;
+  readonly effects: readonly OutwardEffect[];
+  /** The slot that this turn used; free again if the turn is not committed. */
+  readonly placement: Placement | null;
+  readonly replies: readonly (() => void)[];
+  /** Bytes of JSON that the turn carries, for the bound on what gathers. */
+  readonly bytes: number;
+}
+
+/** Effects that leave the store: the others are rows of the turn. */
+export type OutwardEffect = Extract<TaskEffect, { type: "startAttempt" | "cancelAttempt" }>;
+
+/** Load, decide: takes every message in the mailbox. Null: nothing to commit, callers answered. */
+export function takeTurn(actor: TaskActor, scope: TurnScope): TaskDraft | null {
+  const messages = actor.mailbox.splice(0);
+  const pen = new Pen(actor);
+  for (const message of messages) takeMessage(pen, message, scope);
+  const assigned = pen.snapshot.value === "ready" ? placeReady(pen, scope) : pen.placement;
+
+  const replies = messages.map((message, index) => replyTo(message, pen.verdicts[index]));
+  if (!pen.isChanged && actor.state.owner === pen.ownerAfter(scope.node)) {
+    for (const reply of replies) reply();
+    return null;
+  }
+  return pen.draft({ node: scope.node, messages, replies, placement: assigned });
+}
+
+function takeMessage(pen: Pen, message: TaskMessage, scope: TurnScope): void {
+  if (message.type === "timer") pen.clearTimer(message.kind);
+  if (message.type === "cancel" && message.letter !== null) pen.letters.push(message.letter);
+  if (message.type === "recordStep" && pen.hasStep(message)) {
+    pen.verdicts.push({ event: null, snapshot: pen.snapshot, isRepeat: true });
+    return;
+  }
+  const event = decide(pen.actor, pen.snapshot, message, scope);
+  const isAccepted = event !== null && pen.fold(event, scope.now);
+  if (isAccepted && message.type === "complete" && event.type === "attempt.succeeded") {
+    pen.output = message.output;
+  }
+  if (message.type === "assign") {
+    if (isAccepted) pen.placement = message;
+    else scope.unplace(message);
+  }
+  pen.verdicts.push({ event: isAccepted ? event : null, snapshot: pen.snapshot, isRepeat: false });
+}
+
+/** A task that is ready at the end of its turn gets a slot in the same commit, or goes to the queue. */
+function placeReady(pen: Pen, scope: TurnScope): Placement | null {
+  const { identity } = pen.actor;
+  const placement = scope.place({ identity, version: pen.version, snapshot: pen.snapshot });
+  if (placement === null) return null;
+  pen.fold(assignedEvent(pen.actor, pen.snapshot, placement, scope), scope.now);
+  return placement;
+}
+
+export interface Verdict {
+  /** The event that the message became; null when it changed nothing. */
+  readonly event: TaskEvent | null;
+  readonly snapshot: TaskSnapshot;
+  readonly isRepeat: boolean;
+}
+
+/** Writes one turn: holds what has been folded so far. */
+class Pen {
+  readonly actor: TaskActor;
+  snapshot: TaskSnapshot;
+  placement: Placement | null = null;
+  output: JsonText | null;
+  readonly verdicts: Verdict[] = [];
+  readonly letters: string[] = [];
+  readonly #events: EventRow[] = [];
+  readonly #effects: OutwardEffect[] = [];
+  readonly #timersSet = new Map<TimerKind, number>();
+  readonly #timersCleared = new Set<TimerKind>();
+  #error: JsonText | null;
+  #version: string;
+  #startedAt: number | null;
+  #endedAt: number | null;
+
+  constructor(actor: TaskActor) {
+    const { state } = actor;
+    this.actor = actor;
+    this.snapshot = actor.snapshot;
+    this.output = state.output;
+    this.#error = state.error;
+    this.#version = state.version;
+    this.#startedAt = state.startedAt;
+    this.#endedAt = state.endedAt;
+  }
+
+  get isChanged(): boolean {
+    return this.#events.length > 0 || this.letters.length > 0 || this.#timersCleared.size > 0;
+  }
+
+  get version(): string {
+    return this.#version;
+  }
+
+  hasStep({ step, occurrence }: { step: string; occurrence: number }): boolean {
+    return this.actor.steps?.has(`${step}#${occurrence}`) ?? false;
+  }
+
+  /** False: the machine does not accept the event now, and nothing is recorded. */
+  fold(event: TaskEvent, now: number): boolean {
+    const { snapshot, wishes } = taskFold.next(this.snapshot, event);
+    if (snapshot === this.snapshot) return false;
+    this.snapshot = snapshot;
+    const { type, ...data } = event;
+    this.#events.push({
+      seq: this.actor.state.seq + this.#events.length + 1,
+      type,
+      at: now,
+      data: JSON.stringify(data),
+    });
+    this.#project(event, now);
+    for (const wish of wishes) this.#grant(wish);
+    return true;
+  }
+
+  clearTimer(kind: TimerKind): void {
+    this.#timersSet.delete(kind);
+    this.#timersCleared.add(kind);
+  }
+
+  /** Owned while an attempt is alive; everybody else's while it waits or has ended. */
+  ownerAfter(node: string): string | null {
+    const { value } = this.snapshot;
+    return value === "running" || value === "cancelling" ? node : null;
+  }
+
+  draft(rest: {
+    node: string;
+    messages: readonly TaskMessage[];
+    replies: readonly (() => void)[];
+    placement: Placement | null;
+  }): TaskDraft {
+    const { actor, snapshot } = this;
+    const { context } = snapshot;
+    const isNew = actor.state.seq === 0;
+    const state: TaskState = {
+      status: snapshot.value === "new" ? "waiting" : snapshot.value,
+      version: this.#version,
+      seq: actor.state.seq + this.#events.length,
+      snapshot: JSON.stringify(taskFold.stored(snapshot)),
+      owner: this.ownerAfter(rest.node),
+      worker: context.worker ?? actor.state.worker,
+      attempt: context.attempt,
+      output: this.output,
+      error: this.#error,
+      startedAt: this.#startedAt,
+      endedAt: this.#endedAt,
+    };
+    const turn: TaskTurn = {
+      kind: "task",
+      id: actor.identity.id,
+      identity: isNew ? actor.identity : null,
+      expectedSeq: actor.state.seq,
+      state,
+      events: this.#events,
+      timersSet: Array.from(this.#timersSet, ([kind, dueAt]) => ({ kind, dueAt })),
+      timersCleared: [...this.#timersCleared],
+      letters: this.letters,
+    };
+    const payload = (isNew ? actor.identity.input.length : 0) + (this.output?.length ?? 0);
+    const bytes = this.#events.reduce((sum, event) => sum + event.data.length, payload + 512);
+    return {
+      actor,
+      messages: rest.messages,
+      turn,
+      snapshot,
+      effects: this.#effects,
+      placement: rest.placement,
+      replies: rest.replies,
+      bytes,
+    };
+  }
+
+  /** The columns that readers ask for, as the event changes them. */
+  #project(event: TaskEvent, now: number): void {
+    switch (event.type) {
+      case "task.submitted":
+        this.#version = event.version;
+        break;
+      case "attempt.assigned":
+        this.#version = event.version;
+        this.#startedAt ??= now;
+        break;
+      case "attempt.succeeded":
+        this.#error = null;
+        break;
+      case "attempt.failed":
+        this.#error = JSON.stringify(event.error);
+        break;
+      case "attempt.timedOut":
+        this.#error = errorText("TimeoutError", "attempt-timed-out", "the attempt took too long");
+        break;
+      case "task.timedOut":
+        this.#error = errorText("TimeoutError", "timed-out", "the task took longer than timeoutMs");
+        break;
+      case "attempt.lost":
+        if (this.snapshot.value === "quarantined") {
+          const message = `its worker died under it again and again (last: ${event.reason})`;
+          this.#error = errorText("PoisonError", "poison", message);
+        }
+        break;
+      case "step.recorded":
+        this.actor.steps?.add(`${event.step}#${event.occurrence}`);
+        break;
+    }
+    if (isOver(this.snapshot) && event.type !== "attempt.late") this.#end(now);
+  }
+
+  #end(now: number): void {
+    this.#endedAt = now;
+    if (this.snapshot.value === "cancelled") {
+      const reason = this.snapshot.context.cancelReason ?? "cancelled";
+      this.#error = errorText("CancelledError", "cancelled", reason);
+    }
+  }
+
+  /** The one place where the machine's wishes become rows or effects. */
+  #grant(wish: Wish): void {
+    const effect = wish as TaskEffect;
+    switch (effect.type) {
+      case "startAttempt":
+      case "cancelAttempt":
+        this.#effects.push(effect);
+        return;
+      case "setTimer":
+        if (effect.params.dueAt === null) return;
+        this.#timersCleared.delete(effect.params.kind);
+        this.#timersSet.set(effect.params.kind, effect.params.dueAt);
+        return;
+      case "clearTimer":
+        if (effect.params.isSet) this.clearTimer(effect.params.kind);
+        return;
+      default:
+        effect satisfies never;
+        throw new Error(`the task machine asks for what nobody does: ${JSON.stringify(wish)}`);
+    }
+  }
+}
+
+function isOver(snapshot: TaskSnapshot): boolean {
+  const { value } = snapshot;
+  return value === "succeeded" || value === "failed" || value === "cancelled";
+}
+
+function errorText(name: string, code: string, message: string): JsonText {
+  return JSON.stringify({ name, message, code } satisfies TaskError);
+}

@@ -1,0 +1,92 @@
+import type { SnapshotFrom } from "xstate";
+import type { ServedDefinition, WorkerPort } from "../../sdk/protocol/service.ts";
+import { createFold, type StoredSnapshot } from "../machines/fold.ts";
+import { type WorkerEvent, workerMachine } from "../machines/worker.machine.ts";
+import type { EventRow, WorkerRow } from "../store/rows.ts";
+import type { Head } from "../store/store.ts";
+import type { WorkerTurn } from "../store/turns.ts";
+
+const workerFold = createFold(workerMachine);
+export type WorkerSnapshot = SnapshotFrom<typeof workerMachine>;
+
+/** An attempt that takes one of the worker's slots, whether or not the task still waits for it. */
+export interface Holding {
+  readonly token: string;
+  readonly task: string;
+  readonly isSuspect: boolean;
+  /** When the assignment was sent, monotonic; null until its commit. */
+  sentAt: number | null;
+  /** Heartbeats in a row that did not list it. */
+  missedBeats: number;
+  /** The task ended without it; the slot is free when the worker says so or its process ends. */
+  isAbandoned: boolean;
+}
+
+/** A worker attached to this node: its committed row, its way out, and what it holds. */
+export interface WorkerActor {
+  row: WorkerRow;
+  port: WorkerPort | null;
+  readonly holdings: Map<string, Holding>;
+  readonly definitions: readonly ServedDefinition[];
+  readonly heads: readonly Head[];
+  /** Its place in the claims: workers that serve the same share one. */
+  readonly headsKey: string;
+  readonly suspects: Set<string>;
+  lastBeatAt: number;
+  cancelGrace: (() => void) | null;
+}
+
+export function freeSlots(worker: WorkerActor): number {
+  if (worker.port === null || worker.row.status !== "serving") return 0;
+  return worker.row.slots - worker.holdings.size;
+}
+
+/** A version serves its own tasks and those that name none. */
+export function headsOf(namespace: string, definitions: readonly ServedDefinition[]): Head[] {
+  const heads = new Map<string, Head>();
+  for (const { name, version } of definitions) {
+    for (const served of version === undefined || version === "" ? [""] : [version, ""]) {
+      const head = { namespace, definition: name, version: served };
+      heads.set(headKey(head), head);
+    }
+  }
+  return [...heads.values()];
+}
+
+export function headKey({ namespace, definition, version }: Head): string {
+  return `${namespace}\n${definition}\n${version}`;
+}
+
+/** Folds one event; null when the worker's machine does not accept it. */
+export function foldWorker(row: WorkerRow | null, event: WorkerEvent): WorkerSnapshot | null {
+  const before =
+    row === null || row.seq === 0
+      ? workerFold.initial
+      : workerFold.restore(JSON.parse(row.snapshot) as StoredSnapshot);
+  const { snapshot } = workerFold.next(before, event);
+  return snapshot === before ? null : snapshot;
+}
+
+/** The rows of a worker's turn. `row` carries what the event changes besides the machine's state. */
+export function draftWorkerTurn(
+  row: WorkerRow,
+  snapshot: WorkerSnapshot,
+  turn: { event: WorkerEvent; now: number; leaseMs: number },
+): WorkerTurn {
+  const { type, ...data } = turn.event;
+  const events: EventRow[] = [{ seq: row.seq + 1, type, at: turn.now, data: JSON.stringify(data) }];
+  const after: WorkerRow = {
+    ...row,
+    seq: row.seq + 1,
+    status: snapshot.value as WorkerRow["status"],
+    snapshot: JSON.stringify(workerFold.stored(snapshot)),
+  };
+  return {
+    kind: "worker",
+    id: row.id,
+    expectedSeq: row.seq,
+    row: after,
+    leaseMs: turn.leaseMs,
+    events,
+  };
+}

@@ -1,0 +1,381 @@
+import { KantokuError } from "../../sdk/errors.ts";
+import type {
+  Beat,
+  RegisterParams,
+  ServedDefinition,
+  WorkerLink,
+  WorkerPort,
+} from "../../sdk/protocol/service.ts";
+import { isSuspect } from "../machines/task.machine.ts";
+import type { WorkerEvent } from "../machines/worker.machine.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Entropy } from "../ports/entropy.ts";
+import type { Log } from "../ports/log.ts";
+import type { WorkerRow } from "../store/rows.ts";
+import { isStoreError, type Store, type StoreError } from "../store/store.ts";
+import type { Assignments } from "./assignments.ts";
+import type { Backlog } from "./backlog.ts";
+import type { GroupCommit } from "./group-commit.ts";
+import type { Pool } from "./pool.ts";
+import type { TaskDirectory } from "./task-directory.ts";
+import { draftWorkerTurn, foldWorker, headKey, headsOf, type WorkerActor } from "./worker-actor.ts";
+
+/** How long a worker may be without a socket before its attempts count as lost. */
+const detachGraceMs = 5_000;
+const registerTriesMax = 5;
+/** Heartbeats that must lack an attempt: one may have been written before the assignment arrived. */
+const missedBeatsMax = 2;
+
+export interface WorkerRegistryOptions {
+  readonly node: string;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly log: Log;
+  readonly commits: GroupCommit;
+  readonly pool: Pool;
+  readonly backlog: Backlog;
+  readonly directory: TaskDirectory;
+  readonly assignments: Assignments;
+  readonly leaseMs: number;
+  readonly heartbeatMs: number;
+}
+
+/**
+ * Workers of this node: who registers, who beats, who is judged lost.
+ *
+ * W1. An attempt belongs to its worker's lease: a worker that comes back in time keeps what it lists.
+ * W2. A loss counts against its task only when the worker's process died under it.
+ * W3. A worker is lost by a committed turn first; its attempts follow. Who loses that race does nothing.
+ */
+export class WorkerRegistry {
+  readonly #options: WorkerRegistryOptions;
+  readonly #turns = new Map<string, Promise<unknown>>();
+
+  constructor(options: WorkerRegistryOptions) {
+    this.#options = options;
+  }
+
+  async register(namespace: string, params: RegisterParams, port: WorkerPort): Promise<WorkerLink> {
+    const { node, pool, store } = this.#options;
+    const { row, instanceBefore } = await this.#commitRegistration(namespace, params);
+    await store.definitions.save(
+      params.definitions.map(({ name, version = "", ...policy }) => ({
+        namespace,
+        name,
+        version,
+        policy: JSON.stringify(policy),
+      })),
+    );
+    const before = pool.get(row.id);
+    if (before !== undefined && before.row.instance !== params.instance) before.port?.superseded();
+    const worker = this.#createActor(row, params.definitions, before);
+    pool.add(worker);
+
+    const isSameProcess = instanceBefore === params.instance;
+    const tasks = await store.tasks.acquireOfWorker(node, row.id);
+    for (const task of tasks) this.#options.directory.adopt(task);
+    const beat = this.#reconcile(worker, {
+      held: tasks.map(({ id }) => id),
+      listed: new Set(params.attempts ?? []),
+      isSameProcess,
+    });
+    if (pool.get(row.id) !== worker) {
+      throw new KantokuError("conflict", "another process registered under this worker's name");
+    }
+    worker.port = port;
+    this.#sendUnsent(worker);
+    this.#options.backlog.noteUnknown();
+    const { leaseMs, heartbeatMs } = this.#options;
+    return {
+      registered: { worker: row.id, leaseMs, heartbeatMs, ...beat },
+      detach: () => this.#detach(row.id, port),
+    };
+  }
+
+  heartbeat({ worker: id, attempts }: { worker: string; attempts: readonly string[] }): Beat {
+    const worker = this.#attached(id);
+    worker.lastBeatAt = this.#options.clock.monotonic();
+    const listed = new Set(attempts);
+    const keep: string[] = [];
+    const drop = attempts.filter((token) => !worker.holdings.has(token));
+    for (const holding of worker.holdings.values()) {
+      if (listed.has(holding.token)) {
+        holding.missedBeats = 0;
+        (holding.isAbandoned ? drop : keep).push(holding.token);
+        continue;
+      }
+      const isOld = holding.sentAt !== null;
+      if (!isOld || ++holding.missedBeats < missedBeatsMax) continue;
+      this.#options.pool.letGo(id, holding.token);
+      if (!holding.isAbandoned) this.#lose(holding.task, holding.token, "undelivered", false);
+      this.#options.backlog.slotFreed();
+    }
+    return { keep, drop };
+  }
+
+  async drain(id: string): Promise<void> {
+    const worker = this.#attached(id);
+    await this.#turn(worker.row, { type: "worker.draining" });
+  }
+
+  /** Extends the leases of those that beat, and judges those that do not. Called about once a second. */
+  async tend(stalledMs: number): Promise<void> {
+    const { clock, pool, store, node, leaseMs } = this.#options;
+    const now = clock.monotonic();
+    const alive: string[] = [];
+    for (const worker of [...pool.all()]) {
+      // What the sockets brought during a stall of our own has not been read yet.
+      worker.lastBeatAt += stalledMs;
+      if (worker.port === null) continue;
+      if (now - worker.lastBeatAt <= leaseMs) alive.push(worker.row.id);
+      else await this.#end(worker.row, { type: "worker.lost", reason: "no heartbeat" });
+    }
+    if (alive.length === 0) return;
+    const renewed = new Set(await store.workers.renew(node, alive, leaseMs));
+    for (const id of alive) if (!renewed.has(id)) this.#handOver(id);
+  }
+
+  /** Workers of anybody whose lease has ended. */
+  async reapExpired(): Promise<void> {
+    const { store, pool } = this.#options;
+    for (const row of await store.workers.expired(100)) {
+      if (pool.get(row.id)?.port != null) continue;
+      await this.#end(row, { type: "worker.lost", reason: "lease expired" });
+    }
+  }
+
+  /** Workers that lived in a process of this host which is known to be dead. */
+  async reapInstance(instance: string): Promise<void> {
+    for (const row of await this.#options.store.workers.ofInstance(instance)) {
+      await this.#end(row, { type: "worker.lost", reason: "process died" });
+    }
+  }
+
+  #attached(id: string): WorkerActor {
+    const worker = this.#options.pool.get(id);
+    if (worker?.port != null) return worker;
+    throw new KantokuError("not-found", `worker ${id} is not registered on this node`, {
+      data: { worker: id },
+    });
+  }
+
+  async #commitRegistration(
+    namespace: string,
+    params: RegisterParams,
+  ): Promise<{ row: WorkerRow; instanceBefore: string | null }> {
+    for (let tries = 1; ; tries += 1) {
+      const known = await this.#find(namespace, params);
+      const base = known ?? this.#newRow(namespace, params);
+      const row: WorkerRow = {
+        ...base,
+        instance: params.instance,
+        node: this.#options.node,
+        slots: params.slots,
+        labels: JSON.stringify(params.labels ?? {}),
+        definitions: JSON.stringify(
+          params.definitions.map(({ name, version = "" }) => ({ name, version })),
+        ),
+        registeredAt: this.#options.clock.now(),
+      };
+      try {
+        const { instance, slots } = params;
+        const event = { type: "worker.registered", instance, slots, node: row.node ?? "" } as const;
+        const committed = await this.#turn(row, event);
+        return { row: committed, instanceBefore: known?.instance ?? null };
+      } catch (error) {
+        // Two processes of one name at once: the later one reads again and goes second.
+        const isRace = isStoreError(error, "stale") || isStoreError(error, "refused");
+        if (!isRace || tries === registerTriesMax) throw error;
+      }
+    }
+  }
+
+  async #find(namespace: string, params: RegisterParams): Promise<WorkerRow | null> {
+    const { workers } = this.#options.store;
+    if (params.name !== undefined) return workers.readByName(namespace, params.name);
+    if (params.worker === undefined) return null;
+    const row = await workers.read(params.worker);
+    const isOwn = row?.namespace === namespace && row.instance === params.instance;
+    return isOwn ? row : null;
+  }
+
+  #newRow(namespace: string, params: RegisterParams): WorkerRow {
+    const id = this.#options.entropy.id();
+    return {
+      id,
+      namespace,
+      name: params.name ?? id,
+      instance: params.instance,
+      status: "connecting",
+      seq: 0,
+      snapshot: "{}",
+      node: null,
+      slots: params.slots,
+      labels: "{}",
+      definitions: "[]",
+      registeredAt: 0,
+      expiresAt: 0,
+    };
+  }
+
+  #createActor(
+    row: WorkerRow,
+    definitions: readonly ServedDefinition[],
+    before: WorkerActor | undefined,
+  ): WorkerActor {
+    const heads = headsOf(row.namespace, definitions);
+    return {
+      row,
+      port: null,
+      holdings: before?.holdings ?? new Map(),
+      suspects: before?.suspects ?? new Set(),
+      definitions,
+      heads,
+      headsKey: heads.map(headKey).sort().join("\n\n"),
+      lastBeatAt: this.#options.clock.monotonic(),
+      cancelGrace: null,
+    };
+  }
+
+  /** W1: holds what the worker lists against what its tasks wait for. */
+  #reconcile(
+    worker: WorkerActor,
+    claims: { held: readonly string[]; listed: ReadonlySet<string>; isSameProcess: boolean },
+  ): Beat {
+    const { directory, pool, clock } = this.#options;
+    const keep: string[] = [];
+    for (const id of claims.held) {
+      const actor = directory.get(id);
+      const token = actor?.snapshot.context.token;
+      if (actor === undefined || token == null) continue;
+      const holding = worker.holdings.get(token);
+      if (claims.listed.has(token)) {
+        if (holding === undefined) {
+          const isSuspected = isSuspect(actor.snapshot.context);
+          pool.hold(worker, { token, task: id, isSuspect: isSuspected });
+        }
+        const kept = worker.holdings.get(token);
+        if (kept !== undefined) kept.sentAt = clock.monotonic();
+        keep.push(token);
+      } else if (holding === undefined || holding.sentAt !== null) {
+        pool.letGo(worker.row.id, token);
+        const reason = claims.isSameProcess ? "undelivered" : "process replaced";
+        this.#lose(id, token, reason, !claims.isSameProcess);
+      }
+    }
+    const kept = new Set(keep);
+    const drop = [...claims.listed].filter((token) => !kept.has(token));
+    for (const holding of [...worker.holdings.values()]) {
+      const isGone = holding.sentAt !== null && !claims.listed.has(holding.token);
+      if (isGone) pool.letGo(worker.row.id, holding.token);
+    }
+    return { keep, drop };
+  }
+
+  /** Assignments that were committed while the worker had no socket. */
+  #sendUnsent(worker: WorkerActor): void {
+    for (const holding of worker.holdings.values()) {
+      const actor = this.#options.directory.get(holding.task);
+      const isCommitted = actor?.snapshot.context.token === holding.token;
+      if (actor !== undefined && isCommitted && holding.sentAt === null) {
+        this.#options.assignments.send(actor);
+      }
+    }
+  }
+
+  #detach(id: string, port: WorkerPort): void {
+    const worker = this.#options.pool.get(id);
+    if (worker?.port !== port) return;
+    worker.port = null;
+    if (worker.row.status === "draining" && worker.holdings.size === 0) {
+      void this.#endQuietly(worker.row, { type: "worker.gone" });
+      return;
+    }
+    worker.cancelGrace = this.#options.clock.after(detachGraceMs, () => {
+      void this.#endQuietly(worker.row, { type: "worker.lost", reason: "disconnected" });
+    });
+  }
+
+  async #endQuietly(row: WorkerRow, event: WorkerEvent): Promise<void> {
+    try {
+      await this.#end(row, event);
+    } catch (error) {
+      // Its lease ends all the same, and any node's reaper takes it from there.
+      this.#options.log.warn("worker's end not recorded", { worker: row.id, error });
+    }
+  }
+
+  /** W3. */
+  async #end(row: WorkerRow, event: WorkerEvent): Promise<void> {
+    const { pool, store, node, directory, backlog } = this.#options;
+    const wasDraining = row.status === "draining";
+    try {
+      await this.#turn(row, event);
+    } catch (error) {
+      if (!isStoreError(error, "stale")) throw error;
+      this.#handOver(row.id);
+      return;
+    }
+    pool.remove(row.id)?.port?.superseded();
+    for (const task of await store.tasks.acquireOfWorker(node, row.id)) {
+      const { token } = directory.adopt(task).snapshot.context;
+      const reason = event.type === "worker.lost" ? event.reason : "worker gone";
+      if (token !== null) this.#lose(task.id, token, reason, !wasDraining);
+    }
+    backlog.releaseStale();
+  }
+
+  /** The worker is another node's now, and so is what runs on it. */
+  #handOver(id: string): void {
+    const worker = this.#options.pool.remove(id);
+    if (worker === undefined) return;
+    worker.port?.superseded();
+    for (const { task } of worker.holdings.values()) this.#options.directory.forget(task);
+  }
+
+  #lose(task: string, token: string, reason: string, counts: boolean): void {
+    const actor = this.#options.directory.get(task);
+    if (actor !== undefined) {
+      this.#options.directory.post(actor, { type: "lose", token, reason, counts });
+    }
+  }
+
+  /** One committed event of one worker, after those before it. */
+  #turn(row: WorkerRow, event: WorkerEvent): Promise<WorkerRow> {
+    const before = this.#turns.get(row.id) ?? Promise.resolve();
+    const turn = before.then(
+      () => this.#commit(row, event),
+      () => this.#commit(row, event),
+    );
+    this.#turns.set(row.id, turn);
+    const forget = (): void => {
+      if (this.#turns.get(row.id) === turn) this.#turns.delete(row.id);
+    };
+    turn.then(forget, forget);
+    return turn;
+  }
+
+  #commit(given: WorkerRow, event: WorkerEvent): Promise<WorkerRow> {
+    const { clock, leaseMs, pool, commits } = this.#options;
+    const attached = pool.get(given.id);
+    // A turn of ours that was just committed moved the row on; what registration changes stays.
+    const row = event.type === "worker.registered" || attached === undefined ? given : attached.row;
+    const snapshot = foldWorker(row, event);
+    if (snapshot === null) return Promise.resolve(row);
+    const turn = draftWorkerTurn(row, snapshot, { event, now: clock.now(), leaseMs });
+    return new Promise((resolve, reject) => {
+      commits.schedule({
+        takeTurn: () => ({
+          turn,
+          bytes: 1_024,
+          committed: () => {
+            if (attached !== undefined && pool.get(row.id) === attached) attached.row = turn.row;
+            resolve(turn.row);
+          },
+          rejected: (error: StoreError) => reject(error),
+        }),
+      });
+    });
+  }
+}

@@ -1,0 +1,71 @@
+import type { Service } from "../sdk/protocol/service.ts";
+import { Engine } from "./engine/engine.ts";
+import { type Clock, systemClock } from "./ports/clock.ts";
+import { type Entropy, systemEntropy } from "./ports/entropy.ts";
+import { createJsonLog, type Log } from "./ports/log.ts";
+import { createServiceParts, EngineService } from "./service/service.ts";
+import type { Store } from "./store/store.ts";
+
+export interface NodeOptions {
+  readonly store: Store;
+  readonly clock?: Clock;
+  readonly entropy?: Entropy;
+  readonly log?: Log;
+  /** A node that does not renew for this long is dead to the others; 10 s unless given. */
+  readonly nodeLeaseMs?: number;
+  /** A worker that is silent for this long is lost; 10 s unless given. */
+  readonly workerLeaseMs?: number;
+  readonly heartbeatMs?: number;
+  /** Commits in flight at once, 2 to 4. */
+  readonly lanes?: number;
+  /** Ended roots older than this are deleted; null, the default, keeps them. */
+  readonly retentionMs?: number | null;
+}
+
+/** One running node over a store. */
+export interface Node {
+  /** Everything kantoku offers, inside one namespace. */
+  service(namespace: string): Service;
+  /** The name of this process among all processes, for workers that live and die with it. */
+  readonly instance: string;
+  /** Whether it can take work on right now. */
+  isReady(): Promise<boolean>;
+  /** Finishes what is decided, gives its lease back, closes the store. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+const namespaceDefault = "default";
+
+export { namespaceDefault };
+
+/** Joins the other nodes of the store, or is the only one. */
+export async function startNode(options: NodeOptions): Promise<Node> {
+  const { clock = systemClock, entropy = systemEntropy, log = createJsonLog() } = options;
+  const engine = await Engine.start({ ...options, clock, entropy, log });
+  const parts = createServiceParts(engine);
+  const services = new Map<string, Service>();
+  let stopped: Promise<void> | null = null;
+  return {
+    instance: engine.instance,
+    service(namespace) {
+      const known = services.get(namespace);
+      if (known !== undefined) return known;
+      const service = new EngineService(namespace, parts);
+      services.set(namespace, service);
+      return service;
+    },
+    async isReady() {
+      try {
+        engine.assertUp();
+        await options.store.now();
+        return true;
+      } catch {
+        return false;
+      }
+    },
+    stop() {
+      stopped ??= engine.stop().then(() => options.store.close());
+      return stopped;
+    },
+  };
+}

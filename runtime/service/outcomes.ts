@@ -1,0 +1,113 @@
+import { KantokuError } from "../../sdk/errors.ts";
+import { limits } from "../../sdk/protocol/limits.ts";
+import type { RunResult } from "../../sdk/protocol/service.ts";
+import { isEnded, type TaskRef, type TaskStatus } from "../../sdk/protocol/task.ts";
+import type { Ending } from "../engine/audience.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { TaskRow } from "../store/rows.ts";
+import { reading } from "./faults.ts";
+import { invalid } from "./submit-check.ts";
+import { toRunResult } from "./views.ts";
+
+/** Waits for tasks to end, wherever they run. */
+export class Outcomes {
+  readonly #engine: Engine;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /**
+   * The outcome of a task that was just submitted here. Listens before it looks: a task that ends
+   * between the two is heard.
+   */
+  async ofSubmitted(
+    submitted: { id: string; status: TaskStatus; created: boolean },
+    waitMs: number | undefined,
+  ): Promise<RunResult> {
+    const { id } = submitted;
+    // A fresh task that runs here cannot have ended unheard: its end is a later turn of this node.
+    const { directory } = this.#engine.life;
+    if (submitted.created && directory.get(id) !== undefined) return this.#wait(id, waitMs, null);
+    return this.#wait(id, waitMs, () => this.#read(id));
+  }
+
+  async of(namespace: string, ref: TaskRef, waitMs: number | undefined): Promise<RunResult> {
+    const row = await findTask(this.#engine, namespace, ref);
+    if (isOver(row)) return toRunResult(row.id, row);
+    return this.#wait(row.id, waitMs, () => this.#read(row.id));
+  }
+
+  #wait(
+    id: string,
+    waitMs: number | undefined,
+    look: (() => Promise<TaskRow | null>) | null,
+  ): Promise<RunResult> {
+    const patienceMs = checkWait(waitMs);
+    return new Promise((resolve, reject) => {
+      let stopTimer = (): void => {};
+      const settle = (ending: Ending): void => {
+        stopTimer();
+        stopListening();
+        try {
+          resolve(toRunResult(id, ending));
+        } catch (error) {
+          reject(error as Error);
+        }
+      };
+      const stopListening = this.#engine.audience.awaitEnd(id, settle);
+      if (patienceMs !== null) {
+        stopTimer = this.#engine.life.clock.after(patienceMs, () => {
+          stopListening();
+          this.#read(id).then((row) => resolve({ id, status: row?.status ?? "waiting" }), reject);
+        });
+      }
+      look?.().then(
+        (row) => {
+          if (row !== null && isOver(row)) settle(row);
+        },
+        (error: unknown) => {
+          stopTimer();
+          stopListening();
+          reject(error as Error);
+        },
+      );
+    });
+  }
+
+  async #read(id: string): Promise<TaskRow | null> {
+    const [row] = await reading(() => this.#engine.store.tasks.readMany([id]));
+    return row ?? null;
+  }
+}
+
+/** @throws KantokuError `not-found` */
+export async function findTask(engine: Engine, namespace: string, ref: TaskRef): Promise<TaskRow> {
+  const row = await reading(() =>
+    "id" in ref
+      ? isTaskId(ref.id)
+        ? engine.store.tasks.read(namespace, ref.id)
+        : Promise.resolve(null)
+      : engine.store.tasks.readByKey(namespace, ref.key),
+  );
+  if (row !== null) return row;
+  const name = "id" in ref ? ref.id : `with key ${JSON.stringify(ref.key)}`;
+  throw new KantokuError("not-found", `there is no task ${name}`, { data: { ...ref } });
+}
+
+const idPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+function isTaskId(id: unknown): id is string {
+  return typeof id === "string" && idPattern.test(id);
+}
+
+/** A quarantined task can go on one day, but nobody should wait for that with a socket open. */
+function isOver(row: TaskRow): boolean {
+  return isEnded(row.status) || row.status === "quarantined";
+}
+
+function checkWait(waitMs: number | undefined): number | null {
+  if (waitMs === undefined) return null;
+  if (Number.isInteger(waitMs) && waitMs >= 0 && waitMs <= limits.waitMsMax) return waitMs;
+  throw invalid("waitMs", `must be an integer from 0 to ${limits.waitMsMax}`);
+}

@@ -1,0 +1,261 @@
+import { KantokuError } from "../../sdk/errors.ts";
+import { limits, namePattern } from "../../sdk/protocol/limits.ts";
+import type {
+  Beat,
+  CancelResult,
+  EventPage,
+  Finding,
+  ListParams,
+  Recorded,
+  RegisterParams,
+  RunResult,
+  Service,
+  StepRecord,
+  SubmitParams,
+  Submitted,
+  Subscriber,
+  Subscription,
+  TaskPage,
+  WorkerLink,
+  WorkerPort,
+} from "../../sdk/protocol/service.ts";
+import {
+  isEnded,
+  type TaskError,
+  type TaskRef,
+  type TaskView,
+  type WorkerView,
+} from "../../sdk/protocol/task.ts";
+import { toJournalEvent } from "../engine/audience.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { CancelAnswer } from "../engine/messages.ts";
+import type { TaskQuery } from "../store/store.ts";
+import { reading } from "./faults.ts";
+import { findTask, Outcomes } from "./outcomes.ts";
+import { Reports } from "./reports.ts";
+import { Submissions } from "./submissions.ts";
+import { checkAsked, encodeLabels, invalid } from "./submit-check.ts";
+import { toTaskView, toWorkerView } from "./views.ts";
+import { explainWaiting } from "./waiting-for.ts";
+
+const pageRowsDefault = 100;
+
+/** The parts of a node's service that all namespaces share. */
+export interface ServiceParts {
+  readonly engine: Engine;
+  readonly submissions: Submissions;
+  readonly outcomes: Outcomes;
+  readonly reports: Reports;
+}
+
+export function createServiceParts(engine: Engine): ServiceParts {
+  return {
+    engine,
+    submissions: new Submissions(engine),
+    outcomes: new Outcomes(engine),
+    reports: new Reports(engine),
+  };
+}
+
+/** The protocol's words over the engine, inside one namespace. */
+export class EngineService implements Service {
+  readonly #namespace: string;
+  readonly #parts: ServiceParts;
+
+  constructor(namespace: string, parts: ServiceParts) {
+    this.#namespace = namespace;
+    this.#parts = parts;
+  }
+
+  submit(params: SubmitParams): Promise<Submitted> {
+    return this.#parts.submissions.submit(this.#namespace, params);
+  }
+
+  async run({ waitMs, ...params }: SubmitParams & { waitMs?: number }): Promise<RunResult> {
+    const submitted = await this.submit(params);
+    return this.#parts.outcomes.ofSubmitted(submitted, waitMs);
+  }
+
+  async get(ref: TaskRef): Promise<TaskView> {
+    const { engine } = this.#parts;
+    const row = await findTask(engine, this.#namespace, ref);
+    const now = engine.life.clock.now();
+    const waitingFor = await reading(() => explainWaiting(engine.store, row, now));
+    return { ...toTaskView(row), ...(waitingFor === undefined ? {} : { waitingFor }) };
+  }
+
+  async list(params: ListParams): Promise<TaskPage> {
+    const limit = checkLimit(params.limit);
+    const query = this.#query(params, limit + 1);
+    const rows = await reading(() => this.#parts.engine.store.tasks.list(query));
+    const page = rows.slice(0, limit);
+    const last = page.at(-1);
+    const hasMore = rows.length > limit && last !== undefined;
+    return { tasks: page.map(toTaskView), ...(hasMore ? { cursor: last.id } : {}) };
+  }
+
+  async result({ waitMs, ...ref }: TaskRef & { waitMs?: number }): Promise<RunResult> {
+    return this.#parts.outcomes.of(this.#namespace, ref, waitMs);
+  }
+
+  async events(params: TaskRef & { after?: number; limit?: number }): Promise<EventPage> {
+    const { engine } = this.#parts;
+    const limit = checkLimit(params.limit);
+    const { id } = await findTask(engine, this.#namespace, params);
+    const after = params.after ?? 0;
+    const rows = await reading(() => engine.store.journal.read(id, after, limit + 1));
+    const events = rows.slice(0, limit).map(toJournalEvent);
+    const next = rows.length > limit ? events.at(-1)?.seq : undefined;
+    return { events, ...(next === undefined ? {} : { next }) };
+  }
+
+  async subscribe(
+    params: TaskRef & { after?: number },
+    subscriber: Subscriber,
+  ): Promise<Subscription> {
+    const { engine } = this.#parts;
+    const { id } = await findTask(engine, this.#namespace, params);
+    let close = (): void => {};
+    let isClosed = false;
+    // The subscription's id goes out before its first event.
+    engine.life.clock.soon(() => {
+      if (!isClosed) close = engine.audience.follow(id, params.after ?? 0, subscriber);
+    });
+    return {
+      id: engine.entropy.id(),
+      close: () => {
+        isClosed = true;
+        close();
+      },
+    };
+  }
+
+  async cancel(params: TaskRef & { reason?: string }): Promise<CancelResult> {
+    const { engine } = this.#parts;
+    engine.assertUp();
+    const { id, status } = await findTask(engine, this.#namespace, params);
+    if (isEnded(status)) return { status, accepted: false };
+    const reason = checkReason(params.reason);
+    const { accepted } = await new Promise<CancelAnswer>((resolve, reject) => {
+      const caller = { answer: resolve, fail: reject };
+      engine.life.post.cancel(id, { type: "cancel", reason, letter: null, caller }).catch(reject);
+    });
+    const row = await findTask(engine, this.#namespace, { id });
+    return { status: row.status, accepted };
+  }
+
+  async registerWorker(params: RegisterParams, port: WorkerPort): Promise<WorkerLink> {
+    checkRegistration(params);
+    return reading(() => this.#parts.engine.register(this.#namespace, params, port));
+  }
+
+  async heartbeat(params: { worker: string; attempts: readonly string[] }): Promise<Beat> {
+    this.#parts.engine.assertUp();
+    return this.#parts.engine.life.workers.heartbeat(params);
+  }
+
+  async drainWorker({ worker }: { worker: string }): Promise<Record<string, never>> {
+    this.#parts.engine.assertUp();
+    await reading(() => this.#parts.engine.life.workers.drain(worker));
+    return {};
+  }
+
+  async listWorkers(): Promise<{ workers: readonly WorkerView[] }> {
+    const { workers } = this.#parts.engine.store;
+    return reading(async () => {
+      const rows = await workers.list(this.#namespace);
+      const running = await workers.runningCounts(rows.map(({ id }) => id));
+      return { workers: rows.map((row) => toWorkerView(row, running.get(row.id) ?? 0)) };
+    });
+  }
+
+  async complete({ token, output }: { token: string; output?: unknown }): Promise<Recorded> {
+    return this.#parts.reports.complete(token, output);
+  }
+
+  async fail({ token, error }: { token: string; error: TaskError }): Promise<Recorded> {
+    return this.#parts.reports.fail(token, error);
+  }
+
+  async refuse({ token, reason }: { token: string; reason: string }): Promise<Recorded> {
+    return this.#parts.reports.refuse(token, checkReason(reason));
+  }
+
+  async progress(params: { token: string; progress: unknown }): Promise<Record<string, never>> {
+    await this.#parts.reports.progress(params.token, params.progress);
+    return {};
+  }
+
+  recordStep(params: StepRecord): Promise<Recorded> {
+    return this.#parts.reports.recordStep(params);
+  }
+
+  async doctor(): Promise<{ findings: readonly Finding[] }> {
+    return { findings: await reading(() => this.#parts.engine.store.doctor()) };
+  }
+
+  #query(params: ListParams, limit: number): TaskQuery {
+    const { status, definition, labels, createdAfter, createdBefore, root, cursor } = params;
+    if (labels !== undefined) encodeLabels(labels);
+    return {
+      namespace: this.#namespace,
+      ...(status === undefined ? {} : { status: [status].flat() as TaskQuery["status"] & {} }),
+      ...(definition === undefined ? {} : { definition }),
+      ...(labels === undefined ? {} : { labels }),
+      ...(createdAfter === undefined ? {} : { createdAfter }),
+      ...(createdBefore === undefined ? {} : { createdBefore }),
+      ...(root === undefined ? {} : { root }),
+      order: params.orderBy === "createdAt" ? "ascending" : "descending",
+      ...(cursor === undefined ? {} : { beyond: checkCursor(cursor) }),
+      limit,
+    };
+  }
+}
+
+function checkRegistration(params: RegisterParams): void {
+  const { definitions, slots, name, instance } = params;
+  if (typeof instance !== "string" || instance === "" || instance.length > 512) {
+    throw invalid("instance", "must be a non-empty string");
+  }
+  if (name !== undefined && !(typeof name === "string" && namePattern.test(name))) {
+    throw invalid("name", `must match ${namePattern.source}`);
+  }
+  if (!Number.isInteger(slots) || slots < 1 || slots > limits.slotsMax) {
+    throw invalid("slots", `must be an integer from 1 to ${limits.slotsMax}`);
+  }
+  if (!Array.isArray(definitions) || definitions.length > limits.definitionsPerWorkerMax) {
+    throw invalid("definitions", `must be a list of at most ${limits.definitionsPerWorkerMax}`);
+  }
+  for (const [index, definition] of definitions.entries()) {
+    const { name: definitionName, version = "" } = definition;
+    const isNamed = typeof definitionName === "string" && namePattern.test(definitionName);
+    if (!isNamed) throw invalid(`definitions[${index}].name`, `must match ${namePattern.source}`);
+    if (version !== "" && !namePattern.test(version)) {
+      throw invalid(`definitions[${index}].version`, `must match ${namePattern.source}`);
+    }
+    checkAsked(definition);
+  }
+  if (params.labels !== undefined) encodeLabels(params.labels);
+}
+
+function checkLimit(limit: number | undefined): number {
+  if (limit === undefined) return pageRowsDefault;
+  if (Number.isInteger(limit) && limit >= 1 && limit <= limits.pageRowsMax) return limit;
+  throw invalid("limit", `must be an integer from 1 to ${limits.pageRowsMax}`);
+}
+
+const cursorPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+function checkCursor(cursor: string): string {
+  if (cursorPattern.test(cursor)) return cursor;
+  throw invalid("cursor", "is not one that task.list gave");
+}
+
+function checkReason(reason: string | undefined): string {
+  if (reason === undefined) return "cancelled";
+  const isPlain = typeof reason === "string" && reason.isWellFormed() && !reason.includes("\0");
+  if (isPlain && reason.length <= limits.errorMessageBytesMax) return reason;
+  throw new KantokuError("invalid-params", "reason must be a short, well-formed string", {
+    data: { path: "reason" },
+  });
+}

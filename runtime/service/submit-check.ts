@@ -1,0 +1,122 @@
+import { KantokuError } from "../../sdk/errors.ts";
+import { limits, namePattern } from "../../sdk/protocol/limits.ts";
+import type { SubmitParams } from "../../sdk/protocol/service.ts";
+import type { RetryPolicy } from "../../sdk/protocol/task.ts";
+import { encodePayload } from "../../sdk/values/payload.ts";
+import type { Asked } from "../machines/task.events.ts";
+import type { JsonText } from "../store/rows.ts";
+
+export interface CheckedSubmit {
+  readonly definition: string;
+  readonly version: string;
+  readonly key: string | null;
+  readonly priority: number;
+  readonly startAt: number | null;
+  readonly asked: Asked | null;
+  readonly input: JsonText;
+  readonly labels: JsonText;
+  readonly metadata: JsonText;
+  readonly trace: string | null;
+}
+
+const priorityDefault = 10;
+const int32Max = 2 ** 31 - 1;
+const delayMsMax = 100 * 365 * 24 * 3_600_000;
+const attemptsMax = 1_000_000;
+const keyPattern = /^[^\p{Cc}\p{Cs}]{1,256}$/u;
+
+/** Says all of what a submit is, or throws KantokuError `invalid-params` naming the member. */
+export function checkSubmit(params: SubmitParams): CheckedSubmit {
+  const { definition, version = "", idempotencyKey = null, priority = priorityDefault } = params;
+  if (typeof definition !== "string" || !namePattern.test(definition)) {
+    throw invalid("definition", `must match ${namePattern.source}`);
+  }
+  if (version !== "" && !(typeof version === "string" && namePattern.test(version))) {
+    throw invalid("version", `must match ${namePattern.source}`);
+  }
+  if (idempotencyKey !== null && !isKey(idempotencyKey)) {
+    throw invalid("idempotencyKey", "must be 1 to 256 characters without control characters");
+  }
+  if (!Number.isInteger(priority) || Math.abs(priority) > int32Max) {
+    throw invalid("priority", "must be a 32-bit integer");
+  }
+  if (params.startAt !== undefined)
+    checkNumber("startAt", params.startAt, { min: 0, max: 8.64e15 });
+  return {
+    definition,
+    version,
+    key: idempotencyKey,
+    priority,
+    startAt: params.startAt ?? null,
+    asked: checkAsked(params),
+    input: encodePayload(params.input, { at: "input" }),
+    labels: params.labels === undefined ? "{}" : encodeLabels(params.labels),
+    metadata: params.metadata === undefined ? "{}" : encodeMetadata(params.metadata),
+    trace: typeof params.trace === "string" && params.trace.length <= 256 ? params.trace : null,
+  };
+}
+
+/** What a submit or a served definition says of retries and timeouts; null when nothing. */
+export function checkAsked(given: Asked): Asked | null {
+  const { retry, timeoutMs, attemptTimeoutMs } = given;
+  if (retry === undefined && timeoutMs === undefined && attemptTimeoutMs === undefined) return null;
+  if (timeoutMs !== undefined) checkNumber("timeoutMs", timeoutMs, { min: 1, max: delayMsMax });
+  if (attemptTimeoutMs !== undefined) {
+    checkNumber("attemptTimeoutMs", attemptTimeoutMs, { min: 1, max: delayMsMax });
+  }
+  return {
+    ...(retry === undefined ? {} : { retry: checkRetry(retry) }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(attemptTimeoutMs === undefined ? {} : { attemptTimeoutMs }),
+  };
+}
+
+function checkRetry(retry: RetryPolicy): RetryPolicy {
+  const { maxAttempts, backoff, minMs, maxMs } = retry;
+  if (maxAttempts !== undefined) {
+    checkNumber("retry.maxAttempts", maxAttempts, { min: 1, max: attemptsMax });
+  }
+  if (backoff !== undefined && backoff !== "exponential" && backoff !== "fixed") {
+    throw invalid("retry.backoff", `must be "exponential" or "fixed"`);
+  }
+  if (minMs !== undefined) checkNumber("retry.minMs", minMs, { min: 0, max: delayMsMax });
+  if (maxMs !== undefined) checkNumber("retry.maxMs", maxMs, { min: 0, max: delayMsMax });
+  return {
+    ...(maxAttempts === undefined ? {} : { maxAttempts }),
+    ...(backoff === undefined ? {} : { backoff }),
+    ...(minMs === undefined ? {} : { minMs }),
+    ...(maxMs === undefined ? {} : { maxMs }),
+  };
+}
+
+/** Labels are strings under names: they are indexed and compared. */
+export function encodeLabels(labels: Readonly<Record<string, string>>): JsonText {
+  if (!isObject(labels)) throw invalid("labels", "must be an object of strings");
+  for (const [name, value] of Object.entries(labels)) {
+    if (typeof value !== "string") throw invalid(`labels.${name}`, "must be a string");
+  }
+  return encodePayload(labels, { at: "labels", bytesMax: limits.attributesBytesMax });
+}
+
+function encodeMetadata(metadata: Readonly<Record<string, unknown>>): JsonText {
+  if (!isObject(metadata)) throw invalid("metadata", "must be an object");
+  return encodePayload(metadata, { at: "metadata", bytesMax: limits.attributesBytesMax });
+}
+
+function isKey(key: unknown): boolean {
+  if (typeof key !== "string" || key.length > limits.keyLengthMax) return false;
+  return keyPattern.test(key);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function checkNumber(path: string, value: number, range: { min: number; max: number }): void {
+  if (Number.isInteger(value) && value >= range.min && value <= range.max) return;
+  throw invalid(path, `must be an integer from ${range.min} to ${range.max}`);
+}
+
+export function invalid(path: string, message: string): KantokuError {
+  return new KantokuError("invalid-params", `${path} ${message}`, { data: { path } });
+}

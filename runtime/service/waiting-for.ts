@@ -1,0 +1,79 @@
+import type { TaskView, WaitingFor } from "../../sdk/protocol/task.ts";
+import type { StoredSnapshot } from "../machines/fold.ts";
+import type { TaskContext } from "../machines/task.machine.ts";
+import type { TaskRow, WorkerRow } from "../store/rows.ts";
+import type { Store } from "../store/store.ts";
+
+/** Why a task does not run, in words and data; undefined when it runs or has ended. */
+export async function explainWaiting(
+  store: Store,
+  row: TaskRow,
+  now: number,
+): Promise<WaitingFor | undefined> {
+  switch (row.status) {
+    case "waiting":
+      return explainTimer(row, now);
+    case "ready":
+      return explainQueue(store, row, now);
+    case "quarantined":
+      return {
+        reason: "quarantine",
+        message: "quarantined: its worker died under it again and again",
+      };
+    case "paused":
+      return { reason: "operator", message: "paused by an operator" };
+    default:
+      return undefined;
+  }
+}
+
+function explainTimer(row: TaskRow, now: number): WaitingFor {
+  const { context } = JSON.parse(row.snapshot) as StoredSnapshot & { context: TaskContext };
+  const dueAt = context.dueAt ?? now;
+  const when = `${new Date(dueAt).toISOString()} (in ${Math.max(0, dueAt - now)} ms)`;
+  return context.attempt === 0
+    ? { reason: "start-time", message: `starts at ${when}`, data: { dueAt } }
+    : {
+        reason: "backoff",
+        message: `attempt ${context.attempt + 1} starts at ${when}`,
+        data: { dueAt, attempt: context.attempt },
+      };
+}
+
+async function explainQueue(store: Store, row: TaskRow, now: number): Promise<WaitingFor> {
+  const workers = await store.workers.list(row.namespace);
+  const serving = workers.filter(
+    (worker) => worker.status === "serving" && worker.expiresAt > now && serves(worker, row),
+  );
+  const { definition, version } = row;
+  const name = version === "" ? definition : `${definition}@${version}`;
+  if (serving.length === 0) {
+    return {
+      reason: "no-worker",
+      message: `no worker serves ${name}`,
+      data: { definition, version },
+    };
+  }
+  const running = await store.workers.runningCounts(serving.map(({ id }) => id));
+  const isFull = serving.every(({ id, slots }) => (running.get(id) ?? 0) >= slots);
+  const slots = serving.reduce((sum, worker) => sum + worker.slots, 0);
+  return isFull
+    ? {
+        reason: "full-workers",
+        message: `all ${slots} slots of ${serving.length} worker(s) that serve ${name} are taken`,
+        data: { definition, workers: serving.length, slots },
+      }
+    : { reason: "queue", message: "about to be assigned", data: { definition, slots } };
+}
+
+function serves(worker: WorkerRow, row: TaskRow): boolean {
+  const definitions = JSON.parse(worker.definitions) as TaskViewDefinitions;
+  return definitions.some(
+    (it) => it.name === row.definition && (row.version === "" || it.version === row.version),
+  );
+}
+
+type TaskViewDefinitions = readonly {
+  readonly name: string;
+  readonly version: TaskView["version"];
+}[];

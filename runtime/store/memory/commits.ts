@@ -1,0 +1,158 @@
+import type { JsonText, TaskRow } from "../rows.ts";
+import { type CommitStore, StoreError } from "../store.ts";
+import type { Batch, Committed, TaskTurn, Turn, WorkerTurn } from "../turns.ts";
+import { isLive } from "./ownership.ts";
+import {
+  appendEvents,
+  clearTimer,
+  compound,
+  putTask,
+  putWorker,
+  setTimer,
+  type Tables,
+} from "./tables.ts";
+
+export function createCommitStore(tables: Tables): CommitStore {
+  return {
+    async commit(batch) {
+      return commitBatch(tables, batch);
+    },
+  };
+}
+
+/** Judges everything before it writes anything: all or nothing, without an undo. */
+function commitBatch(tables: Tables, batch: Batch): Committed {
+  if (!isLive(tables, batch.node)) {
+    throw new StoreError("fenced", `node ${batch.node} has no live lease`);
+  }
+  const losers = findLosers(tables, batch);
+  const turns = batch.turns.filter(({ id }) => !losers.has(id));
+  const watched = turns.map(({ id }) => id).filter((id) => isWatched(tables, id, batch.node));
+  const lanes = tables.batches.get(batch.node) ?? new Map<number, number>();
+  const lastId = lanes.get(batch.lane);
+  if (lastId === batch.id) return { losers, watched };
+  if (lastId !== undefined && batch.id < lastId) {
+    throw new StoreError("stale", `batch ${batch.id} of lane ${batch.lane} is behind ${lastId}`);
+  }
+
+  for (const turn of turns) {
+    if (turn.kind === "task") judgeTask(tables, batch.node, turn);
+    else judgeWorker(tables, turn);
+  }
+  judgeRows(tables, turns);
+
+  for (const turn of turns) {
+    if (turn.kind === "task") writeTask(tables, turn);
+    else writeWorker(tables, turn);
+  }
+  lanes.set(batch.lane, batch.id);
+  tables.batches.set(batch.node, lanes);
+  return { losers, watched };
+}
+
+/** Submits whose key is taken, by an earlier task or by one before them in the batch. */
+function findLosers(tables: Tables, batch: Batch): ReadonlySet<string> {
+  const losers = new Set<string>();
+  const taken = new Map<string, string>();
+  for (const turn of batch.turns) {
+    if (turn.kind !== "task" || turn.identity === null || turn.identity.key === null) continue;
+    const key = compound(turn.identity.namespace, turn.identity.key);
+    const holder = tables.keys.get(key) ?? taken.get(key);
+    if (holder === undefined) taken.set(key, turn.id);
+    else if (holder !== turn.id) losers.add(turn.id);
+  }
+  return losers;
+}
+
+function isWatched(tables: Tables, task: string, node: string): boolean {
+  const watching = tables.watches.get(task);
+  return watching !== undefined && watching.size > (watching.has(node) ? 1 : 0);
+}
+
+/** What a database's types and unique indexes would refuse. */
+function judgeRows(tables: Tables, turns: readonly Turn[]): void {
+  const written = new Set<string>();
+  const names = new Set<string>();
+  for (const turn of turns) {
+    if (JSON.stringify(turn).includes("\\u0000")) refuse(turn, "holds a NUL");
+    for (const text of jsonTextsOf(turn)) {
+      if (text !== null && !isJson(text)) refuse(turn, "holds text that is not JSON");
+    }
+    const journal = tables.journals.get(turn.id);
+    for (const { seq } of turn.events) {
+      const place = compound(turn.id, String(seq));
+      if (written.has(place) || journal?.has(seq)) refuse(turn, `repeats event ${seq}`);
+      written.add(place);
+    }
+    if (turn.kind === "task") continue;
+    const name = compound(turn.row.namespace, turn.row.name);
+    const holder = tables.workerNames.get(name) ?? turn.id;
+    if (names.has(name) || holder !== turn.id) refuse(turn, `takes the name ${turn.row.name}`);
+    names.add(name);
+  }
+}
+
+function refuse(turn: Turn, reason: string): never {
+  throw new StoreError("refused", `the turn of ${turn.kind} ${turn.id} ${reason}`);
+}
+
+function jsonTextsOf(turn: Turn): readonly (JsonText | null)[] {
+  const data = turn.events.map((event) => event.data);
+  if (turn.kind === "worker") {
+    return [turn.row.snapshot, turn.row.labels, turn.row.definitions, ...data];
+  }
+  const { identity, state } = turn;
+  const fixed = identity === null ? [] : [identity.input, identity.labels, identity.metadata];
+  return [...fixed, state.snapshot, state.output, state.error, ...data];
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function judgeTask(tables: Tables, node: string, turn: TaskTurn): void {
+  const row = tables.tasks.get(turn.id);
+  if (turn.identity !== null) {
+    if (row !== undefined) throw stale(turn, "exists");
+  } else if (row === undefined) {
+    throw stale(turn, "does not exist");
+  } else if (row.seq !== turn.expectedSeq) {
+    throw stale(turn, `is at seq ${row.seq}`);
+  } else if (row.owner !== node) {
+    throw stale(turn, `is owned by ${row.owner ?? "nobody"}`);
+  }
+  const missing = turn.letters.find((id) => !tables.letters.has(id));
+  if (missing !== undefined) throw stale(turn, `has no letter ${missing}`);
+}
+
+function judgeWorker(tables: Tables, turn: WorkerTurn): void {
+  const seq = tables.workers.get(turn.id)?.seq ?? 0;
+  if (seq !== turn.expectedSeq) throw stale(turn, `is at seq ${seq}`);
+}
+
+function stale(turn: Turn, reason: string): StoreError {
+  return new StoreError(
+    "stale",
+    `${turn.kind} ${turn.id} was expected at seq ${turn.expectedSeq}, but ${reason}`,
+  );
+}
+
+function writeTask(tables: Tables, turn: TaskTurn): void {
+  const before = tables.tasks.get(turn.id);
+  if (turn.identity !== null) putTask(tables, { ...turn.identity, ...turn.state, progress: null });
+  else putTask(tables, { ...(before as TaskRow), ...turn.state });
+  appendEvents(tables, turn.id, turn.events);
+  for (const kind of turn.timersCleared) clearTimer(tables, turn.id, kind);
+  for (const timer of turn.timersSet) setTimer(tables, { actor: turn.id, ...timer });
+  for (const id of turn.letters) tables.letters.delete(id);
+}
+
+function writeWorker(tables: Tables, turn: WorkerTurn): void {
+  putWorker(tables, { ...turn.row, expiresAt: tables.clock.now() + turn.leaseMs });
+  appendEvents(tables, turn.id, turn.events);
+}

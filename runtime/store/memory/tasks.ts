@@ -1,0 +1,105 @@
+import { isEnded } from "../../../sdk/protocol/task.ts";
+import type { Instant, TaskRow } from "../rows.ts";
+import type { TaskQuery, TaskStore } from "../store.ts";
+import { giveUp, holdsSlot, isLive, mayTake, take } from "./ownership.ts";
+import { compound, deleteTask, putTask, type Tables } from "./tables.ts";
+
+export function createTaskStore(tables: Tables): TaskStore {
+  function existing(ids: readonly string[]): TaskRow[] {
+    const rows = [...new Set(ids)].map((id) => tables.tasks.get(id));
+    return rows.filter((row) => row !== undefined);
+  }
+
+  return {
+    async acquire(node, ids, worker) {
+      if (!isLive(tables, node)) return [];
+      return existing(ids)
+        .filter((task) => mayTake(tables, node, task) || runsOn(task, worker))
+        .map((task) => take(tables, node, task));
+    },
+
+    async acquireOfWorker(node, worker) {
+      if (!isLive(tables, node)) return [];
+      return [...tables.tasks.values()]
+        .filter((task) => runsOn(task, worker))
+        .map((task) => take(tables, node, task));
+    },
+
+    async release(node, ids) {
+      for (const task of existing(ids)) if (task.owner === node) giveUp(tables, task);
+    },
+
+    async read(namespace, id) {
+      const task = tables.tasks.get(id);
+      return task?.namespace === namespace ? task : null;
+    },
+
+    async readByKey(namespace, key) {
+      const id = tables.keys.get(compound(namespace, key));
+      return (id !== undefined && tables.tasks.get(id)) || null;
+    },
+
+    async readMany(ids) {
+      return existing(ids);
+    },
+
+    async list(query) {
+      const rows: TaskRow[] = [];
+      for (const id of idsInOrder(tables, query)) {
+        if (rows.length >= query.limit) break;
+        const task = tables.tasks.get(id);
+        if (task !== undefined && matches(task, query)) rows.push(task);
+      }
+      return rows;
+    },
+
+    async saveProgress(id, progress) {
+      const task = tables.tasks.get(id);
+      if (task !== undefined) putTask(tables, { ...task, progress });
+    },
+
+    async deleteEnded(endedBefore, limit) {
+      const trees = endedTrees(tables, endedBefore).slice(0, limit);
+      for (const task of trees.flat()) deleteTask(tables, task);
+      return trees.length;
+    },
+  };
+}
+
+function runsOn(task: TaskRow, worker: string | undefined): boolean {
+  return worker !== undefined && task.worker === worker && holdsSlot(task);
+}
+
+function idsInOrder({ taskIds }: Tables, { order, beyond }: TaskQuery): Iterable<string> {
+  if (order === "descending") return taskIds.below(beyond);
+  return taskIds.above(beyond ?? "");
+}
+
+function matches(task: TaskRow, query: TaskQuery): boolean {
+  if (task.namespace !== query.namespace) return false;
+  if (query.status !== undefined && !query.status.includes(task.status)) return false;
+  if (query.definition !== undefined && task.definition !== query.definition) return false;
+  if (query.createdAfter !== undefined && task.createdAt <= query.createdAfter) return false;
+  if (query.createdBefore !== undefined && task.createdAt >= query.createdBefore) return false;
+  if (query.root !== undefined && task.root !== query.root) return false;
+  return query.labels === undefined || hasLabels(task, query.labels);
+}
+
+function hasLabels(task: TaskRow, wanted: Readonly<Record<string, string>>): boolean {
+  const labels: Record<string, unknown> = JSON.parse(task.labels);
+  return Object.entries(wanted).every(
+    ([name, value]) => Object.hasOwn(labels, name) && labels[name] === value,
+  );
+}
+
+/** Each ended root with all that is under it, where nothing of that still moves. */
+function endedTrees({ tasks }: Tables, endedBefore: Instant): readonly (readonly TaskRow[])[] {
+  const trees = Map.groupBy(tasks.values(), ({ root }) => root);
+  return [...trees]
+    .filter(([root, tree]) => {
+      const endedAt = tasks.get(root)?.endedAt ?? null;
+      if (endedAt === null || endedAt >= endedBefore) return false;
+      return tree.every(({ status }) => isEnded(status));
+    })
+    .map(([, tree]) => tree);
+}

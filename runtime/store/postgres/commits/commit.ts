@@ -1,0 +1,75 @@
+import { type CommitStore, StoreError } from "../../store.ts";
+import type { Committed } from "../../turns.ts";
+import type { Connections } from "../connections.ts";
+import { type Answer, isOfServer, type Line } from "../line.ts";
+import { idOf } from "../rows.ts";
+import { ktRepeated, storeErrorOf, transactionAborted } from "../sql-state.ts";
+import { insertTasks } from "./insert-tasks.ts";
+import { resolve } from "./resolve.ts";
+import { type Statement, statementsOf } from "./statements.ts";
+import { updateTasks } from "./update-tasks.ts";
+
+/**
+ * One transaction a batch, all of its statements sent in one go: one round trip and one flush.
+ *
+ * K1. Whatever must stop a batch raises in the database: the statements behind it are on their way.
+ * K2. A batch counts as committed only when the server says COMMIT, and as not committed only when
+ *     the server says why; everything else is `unknown`.
+ * K3. All parameters are built before anything is sent: a turn that cannot be written as rows must
+ *     not leave its batch half on the wire.
+ */
+export function createCommitStore({ lanes, desk }: Connections): CommitStore {
+  return {
+    async commit(batch) {
+      const lane = lanes[batch.lane % lanes.length];
+      if (lane === undefined) throw new RangeError("a store without lanes commits nothing");
+      const statements = statementsOf(batch);
+      const line = await lane.line();
+      const outcome = await transact(line, statements);
+      return outcome === "repeated" ? resolve(desk, batch) : outcome;
+    },
+  };
+}
+
+async function transact(
+  line: Line,
+  statements: readonly Statement[],
+): Promise<Committed | "repeated"> {
+  const answers = await Promise.allSettled([
+    line.send("begin"),
+    ...statements.map(({ text, parameters }) => line.send(text, parameters)),
+    line.send("commit"),
+  ]);
+  const cause = answers.map(failureOf).find(isCause);
+  if (isOfServer(cause)) {
+    if (cause.code === ktRepeated) return "repeated";
+    throw storeErrorOf(cause);
+  }
+  const commit = answers.at(-1);
+  if (commit?.status !== "fulfilled") {
+    throw new StoreError("unknown", "the connection ended before the commit was answered", {
+      cause: commit?.reason,
+    });
+  }
+  if (commit.value.command !== "COMMIT") {
+    throw new StoreError("contended", "the database rolled the batch back");
+  }
+  return { losers: new Set(idsOf(insertTasks)), watched: idsOf(updateTasks) };
+
+  function idsOf(text: string): string[] {
+    return statements.flatMap((statement, index) => {
+      const answer = answers[index + 1];
+      if (statement.text !== text || answer?.status !== "fulfilled") return [];
+      return answer.value.filter((row) => row["id"] !== null).map(idOf);
+    });
+  }
+}
+
+function failureOf(answer: PromiseSettledResult<Answer>): unknown {
+  return answer.status === "rejected" ? answer.reason : undefined;
+}
+
+/** Statements behind the one that failed only say that the transaction is aborted. */
+function isCause(failure: unknown): boolean {
+  return isOfServer(failure) && failure.code !== transactionAborted;
+}

@@ -1,0 +1,21 @@
+import type { TaskTurn } from "../../turns.ts";
+import { plainArray } from "../arrays.ts";
+import type { Parameter } from "../line.ts";
+import { ktStale } from "../sql-state.ts";
+
+/** A letter that is gone was consumed by another turn: this one must not act on it again. */
+export const consumeLetters = `
+with consumed as (
+  delete from kantoku.mail as mail
+  using unnest($1::text::uuid[]) as given (id)
+  where mail.id = given.id
+  returning mail.id
+)
+select case when (select count(*) from consumed) <> $2::int then
+  kantoku.refuse('${ktStale}', 'letters were consumed by another turn')
+end`;
+
+export function consumeLettersParameters(turns: readonly TaskTurn[]): Parameter[] {
+  const letters = turns.flatMap((turn) => turn.letters);
+  return [plainArray(letters), letters.length];
+}

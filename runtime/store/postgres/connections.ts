@@ -1,0 +1,165 @@
+import { StoreError } from "../store.ts";
+import { type Answer, type Line, LineLost, openLine, type Parameter } from "./line.ts";
+import { storeErrorOf } from "./sql-state.ts";
+
+/** Below the default node lease of 10 s: a node frozen inside a statement must not hold off the reaper. */
+const statementTimeout = "8s";
+/** A zombie frozen inside a transaction blocks the reaper until the database ends its session. */
+const idleInTransactionTimeout = "3s";
+
+export const sessionSettings: Readonly<Record<string, string>> = {
+  statement_timeout: statementTimeout,
+  idle_in_transaction_session_timeout: idleInTransactionTimeout,
+  // Compiling a plan costs more than any statement here takes.
+  jit: "off",
+};
+
+/**
+ * With stale statistics the planner joins the rows of a commit to a scan of the whole task table:
+ * 24 ms a commit at 150,000 rows. Every hot statement has one right plan, nested loops over
+ * indexes, and test/integration/plans.test.ts holds them to it.
+ */
+export const pinnedPlans: Readonly<Record<string, string>> = {
+  enable_seqscan: "off",
+  enable_bitmapscan: "off",
+  enable_hashjoin: "off",
+  enable_mergejoin: "off",
+  plan_cache_mode: "force_generic_plan",
+};
+
+/**
+ * To lose a claim in a crash of the database is harmless, for the next turn of the task is guarded
+ * by owner and seq; to wait for its flush costs more than all the rest of it.
+ */
+export const claimSettings: Readonly<Record<string, string>> = { synchronous_commit: "off" };
+
+/** A line that is replaced when it was lost. */
+export interface Connection {
+  readonly pending: number;
+  /** The live line, or a fresh one. @throws StoreError `unavailable` */
+  line(): Promise<Line>;
+  /**
+   * Sends one statement that commits by itself and may be repeated: after a lost connection it is
+   * sent once more. @throws StoreError
+   */
+  ask(text: string, parameters?: readonly Parameter[]): Promise<Answer>;
+  close(): Promise<void>;
+}
+
+/** Who queues behind whom, and, more to the point, who does not. */
+export interface Connections {
+  /** One lane each: the statements of a batch are pipelined on it. */
+  readonly lanes: readonly Connection[];
+  /** Leases only: a renewal that queues behind a batch is a node that dies under load. */
+  readonly leases: Connection;
+  /** A claim is a transaction of two steps, during which nothing else may use its connection. */
+  readonly claims: Connection;
+  /** Whatever else takes ownership. */
+  readonly takings: Connection;
+  readonly readers: Connection;
+  /** Everything rare that writes. */
+  readonly desk: Connection;
+  close(): Promise<void>;
+}
+
+export interface ConnectionsOptions {
+  readonly url: string;
+  readonly schema: string;
+  readonly lanes: number;
+}
+
+const readersMax = 3;
+
+export function createConnections({ url, schema, lanes }: ConnectionsOptions): Connections {
+  const open = (name: string, settings: Readonly<Record<string, string>>): Connection =>
+    createConnection({
+      url,
+      schema,
+      settings: { ...sessionSettings, ...settings, application_name: `kantoku ${name}` },
+    });
+  const connections = {
+    lanes: Array.from({ length: lanes }, (_, index) => open(`lane ${index}`, pinnedPlans)),
+    leases: open("leases", pinnedPlans),
+    claims: open("claims", { ...pinnedPlans, ...claimSettings }),
+    takings: open("takings", { ...pinnedPlans, ...claimSettings }),
+    readers: spread(
+      Array.from({ length: readersMax }, () => open("reader", { plan_cache_mode: "force_custom_plan" })),
+    ),
+    desk: open("desk", pinnedPlans),
+  };
+  return {
+    ...connections,
+    async close() {
+      const { lanes, ...others } = connections;
+      await Promise.all([...lanes, ...Object.values(others)].map((it) => it.close()));
+    },
+  };
+}
+
+type LineSource = Omit<Parameters<typeof openLine>[0], "attempt">;
+
+/** Opened by its first use. */
+export function createConnection(source: LineSource): Connection {
+  let opening: Promise<Line> | null = null;
+  let current: Line | null = null;
+  let attempt = 0;
+  let isClosed = false;
+
+  async function open(): Promise<Line> {
+    try {
+      current = await openLine({ ...source, attempt });
+      return current;
+    } catch (cause) {
+      attempt += 1;
+      throw new StoreError("unavailable", "the database cannot be reached", { cause });
+    } finally {
+      opening = null;
+    }
+  }
+
+  function line(): Promise<Line> {
+    if (isClosed) return Promise.reject(new StoreError("unavailable", "the store is closed"));
+    if (current !== null && !current.isLost) return Promise.resolve(current);
+    opening ??= open();
+    return opening;
+  }
+
+  return {
+    get pending() {
+      return (current?.pending ?? 0) + (opening === null ? 0 : 1);
+    },
+    line,
+    async ask(text, parameters) {
+      for (let isRepeat = false; ; isRepeat = true) {
+        const live = await line();
+        try {
+          return await live.send(text, parameters);
+        } catch (error) {
+          if (!(error instanceof LineLost) || isRepeat || isClosed) throw storeErrorOf(error);
+        }
+      }
+    },
+    async close() {
+      isClosed = true;
+      await opening?.catch(() => {});
+      await current?.close();
+    },
+  };
+}
+
+/** Each statement goes where the fewest wait; connections open as they are needed. */
+function spread(connections: readonly Connection[]): Connection {
+  const first = connections[0];
+  if (first === undefined) throw new RangeError("no connections to spread over");
+  const idlest = () => connections.reduce((best, it) => (it.pending < best.pending ? it : best), first);
+  return {
+    get pending() {
+      return connections.reduce((sum, it) => sum + it.pending, 0);
+    },
+    line: () => idlest().line(),
+    ask: (text, parameters) => idlest().ask(text, parameters),
+    async close() {
+      await Promise.all(connections.map((it) => it.close()));
+    },
+  };
+}

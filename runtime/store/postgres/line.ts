@@ -1,0 +1,156 @@
+import net from "node:net";
+import postgres from "postgres";
+import { inSchema } from "./schema.ts";
+
+export type Parameter = string | number | null;
+/** Columns as text, numbers, booleans and instants (epoch milliseconds); JSON stays text. */
+export type Row = Readonly<Record<string, unknown>>;
+
+export interface Answer extends ReadonlyArray<Row> {
+  /** The command's tag: a commit that did not commit says ROLLBACK. */
+  readonly command: string;
+  readonly count: number;
+}
+
+export interface LineOptions {
+  readonly url: string;
+  readonly schema: string;
+  /** Session settings, from the first statement on. */
+  readonly settings: Readonly<Record<string, string>>;
+  readonly onNotify?: (payload: string) => void;
+  /** How many attempts failed before this one: of several hosts in the URL, the next is tried. */
+  readonly attempt?: number;
+}
+
+/**
+ * One connection for one life of its socket. Owns: everything that the driver does surprisingly
+ * when a connection ends. Does not own: opening another one, see connections.ts.
+ *
+ * N1. What is sent is pipelined, in the order of the calls.
+ * N2. A lost line stays lost. The driver's own pool would go on with the rest of a half-sent
+ *     transaction on a fresh connection, where each statement commits by itself.
+ * N3. Whatever was sent is answered or rejected; what the driver still queued would wait for ever.
+ */
+export interface Line {
+  readonly isLost: boolean;
+  /** How many statements have been sent and not answered. */
+  readonly pending: number;
+  /** Rejects with the server's error, or with `LineLost`. */
+  send(text: string, parameters?: readonly Parameter[]): Promise<Answer>;
+  whenLost(callback: () => void): void;
+  /** Waits for what was sent, 5 s at most. */
+  close(): Promise<void>;
+}
+
+/** The connection ended before the answer came: what was sent may or may not have happened. */
+export class LineLost extends Error {
+  override readonly name = "LineLost";
+}
+
+const connectTimeoutS = 10;
+const closeTimeoutS = 5;
+/** Beyond it the driver would wait for the socket to drain before it sends the next statement. */
+const unsentBytesMax = 64 * 1024 * 1024;
+
+/** Rejects when the database cannot be reached, or refuses the session. */
+export async function openLine(options: LineOptions): Promise<Line> {
+  const { schema } = options;
+  const pending = new Set<(reason: LineLost) => void>();
+  const callbacks: (() => void)[] = [];
+  let isLost = false;
+  let hasSocket = false;
+
+  function openSocket(target: { host: string[]; port: number[]; path?: string | false }) {
+    if (hasSocket) throw new LineLost("the connection was lost");
+    hasSocket = true;
+    const { path } = target;
+    const index = (options.attempt ?? 0) % target.host.length;
+    const host = target.host[index] ?? "127.0.0.1";
+    const socket = new net.Socket({ writableHighWaterMark: unsentBytesMax });
+    // Nagle's delay would hold back the tail of a pipelined batch until the server has answered.
+    socket.setNoDelay(true);
+    if (path) return socket.connect(path);
+    // The driver names the host to TLS from here.
+    return Object.assign(socket.connect(target.port[index] ?? 5432, host), { host });
+  }
+
+  function lose(): void {
+    if (isLost) return;
+    isLost = true;
+    for (const reject of pending) reject(new LineLost("the connection was lost"));
+    pending.clear();
+    for (const callback of callbacks) callback();
+    void driver.end({ timeout: 0 });
+  }
+
+  const driverOptions = {
+    max: 1,
+    idle_timeout: 0,
+    max_lifetime: null,
+    connect_timeout: connectTimeoutS,
+    fetch_types: false,
+    types: asStored,
+    connection: { TimeZone: "UTC", DateStyle: "ISO", ...options.settings },
+    onnotice: ignore,
+    onclose: lose,
+    onnotify: (_channel: string, payload: string) => options.onNotify?.(payload),
+    socket: openSocket,
+  };
+  const driver = postgres(options.url, driverOptions);
+  const end = () => driver.end({ timeout: closeTimeoutS });
+
+  function send(text: string, parameters: readonly Parameter[] = []): Promise<Answer> {
+    if (isLost) return Promise.reject(new LineLost("the connection was lost"));
+    return new Promise((resolve, reject) => {
+      pending.add(reject);
+      const isPrepared = parameters.length > 0;
+      driver
+        .unsafe(inSchema(text, schema), [...parameters], { prepare: isPrepared })
+        .then(
+          (answer) => {
+            pending.delete(reject);
+            resolve(answer as unknown as Answer);
+          },
+          (error: unknown) => {
+            pending.delete(reject);
+            reject(isOfServer(error) ? error : new LineLost("the connection was lost", { cause: error }));
+          },
+        );
+    });
+  }
+
+  try {
+    await send("select 1");
+  } catch (error) {
+    void end();
+    throw error;
+  }
+  return {
+    get isLost() {
+      return isLost;
+    },
+    get pending() {
+      return pending.size;
+    },
+    send,
+    whenLost: (callback) => void (isLost ? callback() : callbacks.push(callback)),
+    close: end,
+  };
+}
+
+/** JSON stays as it was written: parsing and printing it again would change its numbers. */
+const asStored = {
+  json: { to: 114, from: [114, 3802], serialize: String, parse: String },
+  instant: { to: 1184, from: [1184], serialize: String, parse: Date.parse },
+  bigint: { to: 20, from: [20], serialize: String, parse: Number },
+};
+
+export interface ServerError extends Error {
+  readonly code: string;
+}
+
+export function isOfServer(error: unknown): error is ServerError {
+  return error instanceof postgres.PostgresError;
+}
+
+function ignore(): void {}

@@ -1,0 +1,71 @@
+import { StoreError } from "../store.ts";
+import { type Line, openLine } from "./line.ts";
+import { init } from "./migrations/000001_init.ts";
+import { storeErrorOf } from "./sql-state.ts";
+
+interface Migration {
+  readonly version: number;
+  readonly name: string;
+  readonly text: string;
+}
+
+/** In order, forward only, each in the one transaction of the start that applies it. */
+export const migrations: readonly Migration[] = [{ version: 1, name: "init", text: init }];
+
+const known = migrations.length;
+
+/**
+ * Brings the schema up to this code. Any number of starters may do so at once: the first holds an
+ * advisory lock until its transaction ends, the others then find nothing to do.
+ *
+ * @throws StoreError `refused` when newer code has migrated the schema beyond what this one knows.
+ */
+export async function migrate({ url, schema }: { url: string; schema: string }): Promise<void> {
+  // Building an index may outlast any timeout that is right for a turn.
+  const line = await openLine({ url, schema, settings: { application_name: "kantoku migrate" } });
+  try {
+    await line.send("begin");
+    // The lock of a transaction, never of a session: a pooler may hand sessions on.
+    await line.send("select pg_advisory_xact_lock(hashtextextended($1, 0))", [`kantoku ${schema}`]);
+    const found = await foundVersion(line, schema);
+    if (found > known) {
+      throw new StoreError(
+        "refused",
+        `schema ${schema} is at version ${found}, this code knows ${known}: start newer code`,
+      );
+    }
+    for (const { version, name, text } of migrations.slice(found)) {
+      await line.send(text);
+      await line.send("insert into kantoku.migrations (version, name) values ($1, $2)", [
+        version,
+        name,
+      ]);
+    }
+    await line.send("commit");
+  } catch (error) {
+    throw storeErrorOf(error);
+  } finally {
+    // What was not committed is rolled back with the connection.
+    await line.close();
+  }
+}
+
+async function foundVersion(line: Line, schema: string): Promise<number> {
+  const [there] = await line.send("select to_regclass('kantoku.migrations') is not null as yes");
+  if (there?.["yes"] === true) {
+    const [last] = await line.send(
+      "select coalesce(max(version), 0) as version from kantoku.migrations",
+    );
+    return Number(last?.["version"]);
+  }
+  // Asked first, because "if not exists" wants the right to create even where nothing is created.
+  const [made] = await line.send("select to_regnamespace($1) is not null as yes", [schema]);
+  if (made?.["yes"] !== true) await line.send(`create schema ${schema}`);
+  await line.send(`
+    create table kantoku.migrations (
+      version    int primary key,
+      name       text not null,
+      applied_at timestamptz not null default clock_timestamp()
+    )`);
+  return 0;
+}

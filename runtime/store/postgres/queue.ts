@@ -1,0 +1,92 @@
+import type { TaskRow } from "../rows.ts";
+import type { Head, QueueStore } from "../store.ts";
+import { textArray } from "./arrays.ts";
+import type { Connection, Connections } from "./connections.ts";
+import { LineLost } from "./line.ts";
+import { ownLease, takeChosen } from "./ownership.ts";
+import { taskColumns, taskOf } from "./rows.ts";
+import { storeErrorOf } from "./sql-state.ts";
+
+/**
+ * The heads are read one by one, each in the order of the index, and merged: what waits at other
+ * heads is never looked at, be it a million rows. Others that claim meanwhile skip what is locked.
+ */
+export const claim = `
+with ${ownLease}, best as (
+  select candidate.id
+  from own
+  cross join unnest($2::text::text[], $3::text::text[], $4::text::text[])
+    as head (namespace, definition, version)
+  cross join lateral (
+    select ready.id, ready.priority from kantoku.ready as ready
+    where ready.namespace = head.namespace
+      and ready.definition = head.definition
+      and ready.version = head.version
+    order by ready.priority, ready.id
+    limit $5::int
+    for update skip locked
+  ) as candidate
+  order by candidate.priority, candidate.id
+  limit $5::int
+), chosen as (
+  select tasks.id from best join kantoku.tasks as tasks on tasks.id = best.id
+  where tasks.status = 'ready' and tasks.owner is null
+  for no key update of tasks skip locked
+), ${takeChosen}
+select ${taskColumns.bare} from taken order by priority, id`;
+
+export const depth = `
+select count(*) as depth from (
+  select from kantoku.ready
+  where namespace = $1::text and definition = $2::text and version = $3::text
+  limit $4::int
+) as counted`;
+
+export function createQueueStore({ claims, readers }: Connections): QueueStore {
+  let last: Promise<unknown> = Promise.resolve();
+
+  return {
+    // One at a time: between its statements nobody else may use the connection.
+    claim(node, heads, limit) {
+      const claimed = last.then(() => claimOn(claims, claimParameters(node, heads, limit)));
+      last = claimed.catch(() => {});
+      return claimed;
+    },
+
+    async depth({ namespace, definition, version }, cap) {
+      const [row] = await readers.ask(depth, [namespace, definition, version, cap]);
+      return Number(row?.["depth"]);
+    },
+  };
+}
+
+/**
+ * The commit is sent when the rows are here. Were it sent along with the claim, a lost answer would
+ * leave tasks owned by a node that does not know of them; so, at worst, the node holds tasks that
+ * are not its own, and its first turn of each is stale.
+ */
+async function claimOn(claims: Connection, parameters: ReturnType<typeof claimParameters>) {
+  for (let isRepeat = false; ; isRepeat = true) {
+    const line = await claims.line();
+    const begun = line.send("begin");
+    const answer = line.send(claim, parameters);
+    try {
+      const [, rows] = await Promise.all([begun, answer]);
+      await line.send("commit").catch(() => {});
+      return rows.map(taskOf);
+    } catch (error) {
+      await Promise.allSettled([begun, answer, line.send("rollback")]);
+      if (!(error instanceof LineLost) || isRepeat) throw storeErrorOf(error);
+    }
+  }
+}
+
+function claimParameters(node: string, heads: readonly Head[], limit: number) {
+  return [
+    node,
+    textArray(heads.map(({ namespace }) => namespace)),
+    textArray(heads.map(({ definition }) => definition)),
+    textArray(heads.map(({ version }) => version)),
+    limit,
+  ];
+}

@@ -1,0 +1,87 @@
+import type { WorkerStore } from "../store.ts";
+import { plainArray } from "./arrays.ts";
+import type { Connections } from "./connections.ts";
+import { idOf, isId, workerColumns, workerOf } from "./rows.ts";
+
+const read = `select ${workerColumns.bare} from kantoku.workers where id = $1::uuid`;
+
+const readByName = `
+select ${workerColumns.bare} from kantoku.workers where namespace = $1::text and name = $2::text`;
+
+const list = `select ${workerColumns.bare} from kantoku.workers where namespace = $1::text order by id`;
+
+const renew = `
+update kantoku.workers as workers
+set expires_at = clock_timestamp() + $3::float8 * interval '1 millisecond'
+from unnest($2::text::uuid[]) as given (id)
+where workers.id = given.id and workers.node = $1::uuid and workers.status in ('serving', 'draining')
+returning workers.id`;
+
+const expired = `
+select ${workerColumns.bare} from kantoku.workers
+where status in ('serving', 'draining') and expires_at <= clock_timestamp()
+order by id limit $1::int`;
+
+const ofInstance = `
+select ${workerColumns.bare} from kantoku.workers
+where status in ('serving', 'draining') and instance = $1::text`;
+
+const runningCounts = `
+select worker, count(*) as running from kantoku.tasks
+where worker = any ($1::text::uuid[]) and status in ('running', 'cancelling')
+group by worker`;
+
+/** A row keeps no end of its own; the lease of its last turn ran out soon after it. */
+const deleteEnded = `
+with doomed as (
+  select id from kantoku.workers
+  where status in ('gone', 'lost') and expires_at < kantoku.instant($1::float8)
+  order by id limit $2::int
+  for update skip locked
+), events as (
+  delete from kantoku.events as events using doomed where events.actor = doomed.id
+)
+delete from kantoku.workers as workers using doomed where workers.id = doomed.id`;
+
+export function createWorkerStore({ leases, readers, desk }: Connections): WorkerStore {
+  return {
+    async read(id) {
+      if (!isId(id)) return null;
+      const [row] = await readers.ask(read, [id]);
+      return row === undefined ? null : workerOf(row);
+    },
+
+    async readByName(namespace, name) {
+      const [row] = await readers.ask(readByName, [namespace, name]);
+      return row === undefined ? null : workerOf(row);
+    },
+
+    async list(namespace) {
+      return (await readers.ask(list, [namespace])).map(workerOf);
+    },
+
+    async renew(node, ids, leaseMs) {
+      if (ids.length === 0) return [];
+      return (await leases.ask(renew, [node, plainArray(ids), leaseMs])).map(idOf);
+    },
+
+    async expired(limit) {
+      return (await readers.ask(expired, [limit])).map(workerOf);
+    },
+
+    async ofInstance(instance) {
+      return (await readers.ask(ofInstance, [instance])).map(workerOf);
+    },
+
+    async runningCounts(ids) {
+      const known = ids.filter(isId);
+      if (known.length === 0) return new Map();
+      const rows = await readers.ask(runningCounts, [plainArray(known)]);
+      return new Map(rows.map((row) => [String(row["worker"]), Number(row["running"])]));
+    },
+
+    async deleteEnded(endedBefore, limit) {
+      return (await desk.ask(deleteEnded, [endedBefore, limit])).count;
+    },
+  };
+}
