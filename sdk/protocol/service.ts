@@ -140,6 +140,8 @@ export interface Assignment {
   readonly labels: Readonly<Record<string, string>>;
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly trace?: string;
+  /** On the wire: whom it is for, because one connection may carry several workers. */
+  readonly worker?: string;
 }
 
 export interface AttemptCancellation {
@@ -154,6 +156,10 @@ export interface WorkerPort {
   cancel(cancellation: AttemptCancellation): void;
   /** Another process registered under this worker's name; nothing more comes through this port. */
   superseded(): void;
+  /** The tokens that the process holds now: asked by a link that registers again after a lost connection. */
+  held?(): readonly string[];
+  /** The link registered again; `registered` replaces the earlier one. */
+  registeredAgain?(registered: Registered): void;
 }
 
 export interface StepRecord {

@@ -1,0 +1,50 @@
+import type { CancelResult, Service } from "../protocol/service.ts";
+import type { JournalEvent, TaskStatus } from "../protocol/task.ts";
+import type { Clock } from "../time/clock.ts";
+import { type EventsOptions, followEvents } from "./events.ts";
+import { outcomeOf } from "./outcome.ts";
+import type { WaitOptions } from "./submission.ts";
+
+interface HandleParts {
+  readonly service: Service;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly closing: AbortSignal;
+}
+
+/** One task, held by its id. */
+export class TaskHandle<Output = unknown> {
+  readonly id: string;
+  /** Whether the submit that gave this handle made the task; `false` for a known key. */
+  readonly created: boolean;
+  readonly #parts: HandleParts;
+
+  constructor({ id, created }: { id: string; created: boolean }, parts: HandleParts) {
+    this.id = id;
+    this.created = created;
+    this.#parts = parts;
+  }
+
+  /** The task's output, once it has ended; throws as `run` does. */
+  result({ waitMs, signal }: WaitOptions = {}): Promise<Output> {
+    const { service, clock } = this.#parts;
+    const { id } = this;
+    const first = service.result(waitMs === undefined ? { id } : { id, waitMs });
+    return outcomeOf<Output>(first, { service, clock, waitMs, signal });
+  }
+
+  async status(): Promise<TaskStatus> {
+    return (await this.#parts.service.get({ id: this.id })).status;
+  }
+
+  /** The journal, history first and then live, each event once; ends when the task has ended. */
+  events(options: EventsOptions = {}): AsyncIterableIterator<JournalEvent> {
+    return followEvents(this.id, { ...this.#parts, ...options });
+  }
+
+  /** Asks for the end of the task; `accepted: false` when it had ended before. */
+  cancel(reason?: string): Promise<CancelResult> {
+    const ref = { id: this.id };
+    return this.#parts.service.cancel(reason === undefined ? ref : { ...ref, reason });
+  }
+}

@@ -1,0 +1,161 @@
+import { SpanKind } from "@opentelemetry/api";
+import type { Call } from "../call.ts";
+import type { AnyDefinition } from "../definition.ts";
+import type { ListParams, Service, TaskPage } from "../protocol/service.ts";
+import type { TaskRef, TaskView, WorkerView } from "../protocol/task.ts";
+import { type Submitted, traceSubmission } from "../telemetry/submission-span.ts";
+import { liveTracer } from "../telemetry/tracer.ts";
+import { type Clock, systemClock } from "../time/clock.ts";
+import { newId } from "../values/id.ts";
+import { serve, type WorkerHandle, type WorkOptions } from "../worker/serve.ts";
+import { TaskHandle } from "./handle.ts";
+import { outcomeOf } from "./outcome.ts";
+import { type RunOptions, type SubmitOptions, toSubmitParams } from "./submission.ts";
+
+/** A client: the same whether kantoku runs in this process or behind a gateway. */
+export interface Kantoku {
+  /**
+   * Submits a call and awaits its task's output, however long that takes unless told otherwise.
+   * @throws KantokuError `task-failed`, `task-cancelled`, `task-timed-out`, `task-quarantined`;
+   * `deadline-exceeded` when `waitMs` ends first (the task goes on)
+   */
+  run<Output>(call: Call<Output>, options?: RunOptions): Promise<Output>;
+  /** Resolves once the task is durable. */
+  submit<Output>(call: Call<Output>, options?: SubmitOptions): Promise<TaskHandle<Output>>;
+  get(ref: string | TaskRef): Promise<TaskView>;
+  list(params?: ListParams): Promise<TaskPage>;
+  /** A handle on a task known by id; asks nobody whether it exists. */
+  handle<Output = unknown>(id: string): TaskHandle<Output>;
+  /** Serves definitions as a worker of this process. */
+  work(definitions: readonly AnyDefinition[], options?: WorkOptions): Promise<WorkerHandle>;
+  workers(): Promise<readonly WorkerView[]>;
+  /** Closes this client's workers, then what it stands on. Tasks go on elsewhere. */
+  close(): Promise<void>;
+}
+
+export interface ClientOptions {
+  readonly onClose?: () => void | Promise<void>;
+  /** What workers of this client are known to live and die with; a fresh value for each unless given. */
+  readonly instance?: string;
+  readonly clock?: Clock;
+  readonly random?: () => number;
+}
+
+export function createClient(service: Service, options: ClientOptions = {}): Kantoku {
+  return new ServiceClient(service, options);
+}
+
+class ServiceClient implements Kantoku {
+  readonly #service: Service;
+  readonly #options: ClientOptions;
+  readonly #workers = new Set<WorkerHandle>();
+  readonly #closing = new AbortController();
+  #closed: Promise<void> | undefined;
+
+  constructor(service: Service, options: ClientOptions) {
+    this.#service = service;
+    this.#options = options;
+  }
+
+  run<Output>(call: Call<Output>, options: RunOptions = {}): Promise<Output> {
+    const tracer = liveTracer();
+    if (tracer === undefined) return this.#run(call, options);
+    const { definition } = call;
+    return traceSubmission((traced, submitted) => this.#run(call, traced, submitted), {
+      tracer,
+      name: `kantoku.run ${definition}`,
+      kind: SpanKind.PRODUCER,
+      definition,
+      options,
+    });
+  }
+
+  submit<Output>(call: Call<Output>, options: SubmitOptions = {}): Promise<TaskHandle<Output>> {
+    const tracer = liveTracer();
+    if (tracer === undefined) return this.#submit(call, options);
+    const { definition } = call;
+    return traceSubmission((traced, submitted) => this.#submit(call, traced, submitted), {
+      tracer,
+      name: `kantoku.submit ${definition}`,
+      kind: SpanKind.PRODUCER,
+      definition,
+      options,
+    });
+  }
+
+  get(ref: string | TaskRef): Promise<TaskView> {
+    return this.#service.get(typeof ref === "string" ? { id: ref } : ref);
+  }
+
+  list(params: ListParams = {}): Promise<TaskPage> {
+    return this.#service.list(params);
+  }
+
+  handle<Output = unknown>(id: string): TaskHandle<Output> {
+    return this.#handle(id, false);
+  }
+
+  async work(
+    definitions: readonly AnyDefinition[],
+    options: WorkOptions = {},
+  ): Promise<WorkerHandle> {
+    const { clock, random } = this.#options;
+    const worker = await serve(this.#service, definitions, {
+      ...options,
+      instance: this.#options.instance ?? newId(),
+      ...(clock && { clock }),
+      ...(random && { random }),
+    });
+    this.#workers.add(worker);
+    void worker.ended.then(() => this.#workers.delete(worker));
+    return worker;
+  }
+
+  async workers(): Promise<readonly WorkerView[]> {
+    return (await this.#service.listWorkers()).workers;
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.all(Array.from(this.#workers, (worker) => worker.close()));
+    await this.#options.onClose?.();
+  }
+
+  #run<Output>(call: Call<Output>, options: RunOptions, submitted?: Submitted): Promise<Output> {
+    const params = toSubmitParams(call, options);
+    const { waitMs, signal } = options;
+    const first = this.#service.run(waitMs === undefined ? params : { ...params, waitMs });
+    if (submitted !== undefined)
+      first.then(
+        ({ id }) => submitted(id),
+        () => {},
+      );
+    return outcomeOf<Output>(first, {
+      service: this.#service,
+      clock: this.#options.clock ?? systemClock,
+      waitMs,
+      signal,
+    });
+  }
+
+  async #submit<Output>(
+    call: Call<Output>,
+    options: SubmitOptions,
+    submitted?: Submitted,
+  ): Promise<TaskHandle<Output>> {
+    const { id, created } = await this.#service.submit(toSubmitParams(call, options));
+    submitted?.(id);
+    return this.#handle(id, created);
+  }
+
+  #handle<Output>(id: string, created: boolean): TaskHandle<Output> {
+    const { clock = systemClock, random = Math.random } = this.#options;
+    const closing = this.#closing.signal;
+    return new TaskHandle({ id, created }, { service: this.#service, clock, random, closing });
+  }
+}

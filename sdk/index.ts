@@ -1,0 +1,28 @@
+// Writing tasks.
+export type { Call } from "./call.ts";
+export { type ConnectOptions, connect } from "./client/connect.ts";
+export type { EventsOptions } from "./client/events.ts";
+export type { TaskHandle } from "./client/handle.ts";
+// Running them.
+export { type ClientOptions, createClient, type Kantoku } from "./client/kantoku.ts";
+export type { RunOptions, SubmitOptions, WaitOptions } from "./client/submission.ts";
+export type { LogLevel, LogLine, LogSink, TaskContext, TaskLog } from "./context.ts";
+export {
+  type AnyDefinition,
+  type InputOf,
+  type OutputOf,
+  type RetryOptions,
+  type TaskDefinition,
+  type TaskOptions,
+  task,
+} from "./definition.ts";
+// The protocol's words.
+export { isKantokuError, KantokuError, TerminalError } from "./errors.ts";
+export { type ErrorCode, errorCodes } from "./protocol/error-code.ts";
+export { limits } from "./protocol/limits.ts";
+export type * from "./protocol/service.ts";
+export * from "./protocol/task.ts";
+export { type Schema, type SchemaIssue, SchemaMismatch } from "./schema.ts";
+export type { Duration } from "./values/duration.ts";
+// Serving them.
+export { type ServeOptions, serve, type WorkerHandle, type WorkOptions } from "./worker/serve.ts";

@@ -1,0 +1,75 @@
+import type { LogSink, TaskContext, TaskLog } from "../context.ts";
+import type { Service } from "../protocol/service.ts";
+import type { Attempt } from "./attempt.ts";
+import { createTaskLog } from "./log.ts";
+import { Progress } from "./progress.ts";
+import { Steps } from "./steps.ts";
+import type { Persistence } from "./until-answered.ts";
+
+/** What all attempts of a worker share. */
+export interface Surroundings extends Persistence {
+  readonly service: Service;
+  readonly sink: LogSink;
+}
+
+/** A task's context over its attempt. Everything that a plain task does not touch is made on first use. */
+export class AttemptContext implements TaskContext {
+  readonly #attempt: Attempt;
+  readonly #surroundings: Surroundings;
+  #log: TaskLog | undefined;
+  #steps: Steps | undefined;
+  #progress: Progress | undefined;
+
+  constructor(attempt: Attempt, surroundings: Surroundings) {
+    this.#attempt = attempt;
+    this.#surroundings = surroundings;
+  }
+
+  get task(): string {
+    return this.#attempt.assignment.task;
+  }
+
+  get attempt(): number {
+    return this.#attempt.assignment.attempt;
+  }
+
+  get idempotencyKey(): string {
+    return this.#attempt.assignment.idempotencyKey;
+  }
+
+  get labels(): TaskContext["labels"] {
+    return this.#attempt.assignment.labels;
+  }
+
+  get metadata(): TaskContext["metadata"] {
+    return this.#attempt.assignment.metadata;
+  }
+
+  get abortSignal(): AbortSignal {
+    return this.#attempt.abortSignal;
+  }
+
+  get log(): TaskLog {
+    this.#log ??= createTaskLog(this.#attempt.assignment, this.#surroundings);
+    return this.#log;
+  }
+
+  // Getters that give functions: they may be destructured, and cost nothing where they are not used.
+  get progress(): TaskContext["progress"] {
+    return (value) => {
+      this.#progress ??= new Progress(this.#attempt.assignment.token, this.#surroundings);
+      this.#progress.report(value);
+    };
+  }
+
+  get step(): TaskContext["step"] {
+    this.#steps ??= new Steps(this.#attempt, this.#surroundings.service, this.#surroundings);
+    const steps = this.#steps;
+    return (name, run) => steps.run(name, run);
+  }
+
+  /** Sends what was held back. */
+  close(): void {
+    this.#progress?.flush();
+  }
+}

@@ -1,0 +1,266 @@
+import { describe, expect, test } from "vitest";
+import { createClient } from "../../sdk/client/kantoku.ts";
+import { task } from "../../sdk/definition.ts";
+import { KantokuError } from "../../sdk/errors.ts";
+import type { RunResult, Service, SubmitParams, Subscriber } from "../../sdk/protocol/service.ts";
+import { ManualClock, settle } from "../support/manual-clock.ts";
+
+const double = task("double", { version: "3", labels: { team: "a" } }, (n: number) => n * 2);
+
+function clientOf(methods: Partial<Service>, clock = new ManualClock()) {
+  return createClient(methods as Service, { clock, random: () => 0 });
+}
+
+/** A subscription that the test feeds by hand. */
+function source() {
+  const opened: { after: number; subscriber: Subscriber; isClosed: boolean }[] = [];
+  const subscribe: Service["subscribe"] = async ({ after = 0 }, subscriber) => {
+    const subscription = { after, subscriber, isClosed: false };
+    opened.push(subscription);
+    return {
+      id: `s${opened.length}`,
+      close: () => {
+        subscription.isClosed = true;
+      },
+    };
+  };
+  const send = (seq: number) =>
+    opened.at(-1)?.subscriber.event({ task: "t", seq, type: "task.readied", at: 0, data: {} });
+  return { opened, subscribe, send };
+}
+
+async function seqsOf(events: AsyncIterable<{ seq: number }>): Promise<number[]> {
+  const seqs: number[] = [];
+  for await (const { seq } of events) seqs.push(seq);
+  return seqs;
+}
+
+describe("submit", () => {
+  test("sends the call with a fresh key, or the one given", async () => {
+    const sent: SubmitParams[] = [];
+    const kantoku = clientOf({
+      submit: async (params) => {
+        sent.push(params);
+        return { id: "t", status: "ready", created: true };
+      },
+    });
+    const handle = await kantoku.submit(double(21));
+    await kantoku.submit({ definition: "by-name" }, { idempotencyKey: "mine" });
+    expect(handle).toMatchObject({ id: "t", created: true });
+    expect(sent).toEqual([
+      {
+        definition: "double",
+        version: "3",
+        input: 21,
+        labels: { team: "a" },
+        idempotencyKey: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-7/),
+      },
+      { definition: "by-name", idempotencyKey: "mine" },
+    ]);
+  });
+
+  test("speaks the protocol's units", async () => {
+    let sent: SubmitParams | undefined;
+    const kantoku = clientOf({
+      submit: async (params) => {
+        sent = params;
+        return { id: "t", status: "waiting", created: true };
+      },
+    });
+    await kantoku.submit(double(1), {
+      idempotencyKey: "k",
+      priority: 1,
+      startAt: new Date(5),
+      timeout: "1m",
+      attemptTimeout: 20,
+      retry: { maxAttempts: 2, min: "1s", max: "1h" },
+      labels: { zone: "b" },
+      metadata: { a: [1] },
+      trace: "00-t",
+    });
+    expect(sent).toEqual({
+      definition: "double",
+      version: "3",
+      input: 1,
+      idempotencyKey: "k",
+      priority: 1,
+      startAt: 5,
+      timeoutMs: 60_000,
+      attemptTimeoutMs: 20,
+      retry: { maxAttempts: 2, minMs: 1_000, maxMs: 3_600_000 },
+      labels: { team: "a", zone: "b" },
+      metadata: { a: [1] },
+      trace: "00-t",
+    });
+  });
+});
+
+describe("run", () => {
+  test("waits on for as long as the task has not ended", async () => {
+    const results: RunResult[] = [
+      { id: "t", status: "running" },
+      { id: "t", status: "succeeded", output: 42 },
+    ];
+    const kantoku = clientOf({
+      run: async () => ({ id: "t", status: "ready" }),
+      result: async () => results.shift() ?? { id: "t", status: "ready" },
+    });
+    const output: number = await kantoku.run(double(21));
+    expect(output).toBe(42);
+  });
+
+  test("gives up when waitMs ends, and says which task goes on", async () => {
+    const clock = new ManualClock();
+    const asked: (number | undefined)[] = [];
+    const wait = async (waitMs: number | undefined): Promise<RunResult> => {
+      asked.push(waitMs);
+      await clock.advance(Math.min(waitMs ?? 0, 600));
+      return { id: "t", status: "running" };
+    };
+    const kantoku = clientOf(
+      { run: ({ waitMs }) => wait(waitMs), result: ({ waitMs }) => wait(waitMs) },
+      clock,
+    );
+    await expect(kantoku.run(double(1), { waitMs: 1_000 })).rejects.toMatchObject({
+      code: "deadline-exceeded",
+      data: { task: "t", status: "running" },
+    });
+    expect(asked).toEqual([1_000, 400]);
+  });
+
+  test("gives up when its signal aborts, with the signal's reason", async () => {
+    const abort = new AbortController();
+    const kantoku = clientOf({ run: () => new Promise(() => undefined) });
+    const running = kantoku.run(double(1), { signal: abort.signal });
+    abort.abort("enough");
+    await expect(running).rejects.toBe("enough");
+    await expect(kantoku.run(double(1), { signal: abort.signal })).rejects.toBe("enough");
+  });
+
+  test("rejects with the author's error in data and as cause", async () => {
+    const error = { name: "RangeError", message: "off", code: "E1" };
+    const kantoku = clientOf({
+      run: async () => {
+        throw new KantokuError("task-failed", "task t failed", { data: { task: "t", error } });
+      },
+    });
+    await expect(kantoku.run(double(1))).rejects.toMatchObject({
+      code: "task-failed",
+      data: { task: "t", error },
+      cause: { name: "RangeError", message: "off", code: "E1" },
+    });
+  });
+});
+
+describe("a handle", () => {
+  test("asks for result, status and cancellation", async () => {
+    const cancelled: unknown[] = [];
+    const kantoku = clientOf({
+      result: async () => ({ id: "t", status: "succeeded", output: "done" }),
+      get: async () => ({ status: "running" }) as Awaited<ReturnType<Service["get"]>>,
+      cancel: async (params) => {
+        cancelled.push(params);
+        return { status: "cancelling", accepted: true };
+      },
+    });
+    const handle = kantoku.handle<string>("t");
+    expect(await handle.result()).toBe("done");
+    expect(await handle.status()).toBe("running");
+    expect(await handle.cancel("why")).toMatchObject({ accepted: true });
+    await handle.cancel();
+    expect(cancelled).toEqual([{ id: "t", reason: "why" }, { id: "t" }]);
+  });
+});
+
+describe("a handle's events", () => {
+  test("go on with another subscription when the source shuts down", async () => {
+    const { opened, subscribe, send } = source();
+    const clock = new ManualClock();
+    const kantoku = clientOf({ subscribe }, clock);
+    const seqs = seqsOf(kantoku.handle("t").events());
+    await settle();
+    send(1);
+    send(2);
+    opened[0]?.subscriber.end("shutdown");
+    await settle();
+    await clock.advance(0);
+    expect(opened[1]?.after).toBe(2);
+    send(2);
+    send(3);
+    opened[1]?.subscriber.end("ended");
+    expect(await seqs).toEqual([1, 2, 3]);
+    expect(opened.map(({ isClosed }) => isClosed)).toEqual([true, true]);
+  });
+
+  test("hold no more than a reader's lag allows, and lose none of them", async () => {
+    const { opened, subscribe, send } = source();
+    const kantoku = clientOf({ subscribe });
+    const events = kantoku.handle("t").events();
+    const first = events.next();
+    await settle();
+    for (let seq = 1; seq <= 5_000; seq++) send(seq);
+    expect((await first).value).toMatchObject({ seq: 1 });
+    const seqs = seqsOf(events);
+    await settle();
+    expect(opened).toHaveLength(2);
+    expect(opened[1]?.after).toBe(1_000);
+    for (let seq = 1_001; seq <= 1_010; seq++) send(seq);
+    opened[1]?.subscriber.end("ended");
+    expect((await seqs).at(-1)).toBe(1_010);
+    expect(await seqs).toHaveLength(1_009);
+  });
+
+  test("end quietly when the reader's signal aborts", async () => {
+    const { opened, subscribe, send } = source();
+    const abort = new AbortController();
+    const kantoku = clientOf({ subscribe });
+    const seqs = seqsOf(kantoku.handle("t").events({ signal: abort.signal }));
+    await settle();
+    send(1);
+    await settle();
+    abort.abort();
+    expect(await seqs).toEqual([1]);
+    expect(opened[0]?.isClosed).toBe(true);
+  });
+
+  test("give up after twenty tries in vain", async () => {
+    const clock = new ManualClock();
+    let tries = 0;
+    const kantoku = clientOf(
+      {
+        subscribe: async () => {
+          tries += 1;
+          throw new KantokuError("busy", "later");
+        },
+      },
+      clock,
+    );
+    const failure = expect(seqsOf(kantoku.handle("t").events())).rejects.toMatchObject({
+      code: "busy",
+    });
+    await clock.advance(0);
+    await failure;
+    expect(tries).toBe(21);
+  });
+});
+
+describe("close", () => {
+  test("closes the workers, then what the client stands on, once", async () => {
+    const order: string[] = [];
+    const service: Partial<Service> = {
+      registerWorker: async () => ({
+        registered: { worker: "w", leaseMs: 1, heartbeatMs: 1, keep: [], drop: [] },
+        detach: () => void order.push("worker"),
+      }),
+    };
+    const clock = new ManualClock();
+    const kantoku = createClient(service as Service, {
+      clock,
+      onClose: async () => void order.push("service"),
+    });
+    await kantoku.work([double]);
+    await Promise.all([kantoku.close(), kantoku.close()]);
+    expect(order).toEqual(["worker", "service"]);
+    expect(clock.timerCount).toBe(0);
+  });
+});

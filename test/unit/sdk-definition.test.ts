@@ -1,0 +1,30 @@
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { task } from "../../sdk/definition.ts";
+
+describe("task", () => {
+  test("gives a definition that makes frozen calls", () => {
+    const download = task("download", { version: "2" }, () => 1);
+    const call = download({ url: "x" });
+    expect(call).toEqual({ definition: "download", version: "2", input: { url: "x" } });
+    expect(Object.isFrozen(call)).toBe(true);
+    expect([download.name, download.kind]).toEqual(["download", "task"]);
+    expect(task("plain", {}, () => 1)()).toEqual({ definition: "plain" });
+  });
+
+  test.each(["", "two words", "é", "x".repeat(201)])("refuses the name %j", (name) => {
+    expect(() => task(name, {}, () => 1)).toThrow(
+      expect.objectContaining({ code: "invalid-definition" }),
+    );
+  });
+
+  test("refuses an empty version and an unreadable duration", () => {
+    expect(() => task("x", { version: "" }, () => 1)).toThrow("version");
+    expect(() => task("x", { retry: { min: "soon" as "1s" } }, () => 1)).toThrow("not a duration");
+  });
+
+  test("goes without a JSON Schema where one cannot be written", () => {
+    const dated = task("dated", { input: z.object({ at: z.date() }) }, () => 1);
+    expect(dated.served).toEqual({ name: "dated" });
+  });
+});
