@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Binaries } from "./binaries.ts";
@@ -10,10 +10,12 @@ import { writeWhole } from "./messages.ts";
 import { databaseName, postgresMajor, superuser } from "./settings.ts";
 
 const run = promisify(execFile);
+const draftPrefix = "cluster.draft.";
 
 /** Makes the data files on the first start, and refuses those of another PostgreSQL. */
 export async function ensureCluster(home: string, binaries: Binaries): Promise<void> {
   const cluster = clusterFolder(home);
+  removeDrafts(home);
   if (!existsSync(cluster)) await initialise(home, binaries);
 
   const major = readFileSync(join(cluster, "PG_VERSION"), "utf8").trim();
@@ -30,8 +32,8 @@ export function databaseUrl(home: string, port: number): string {
 
 async function initialise(home: string, binaries: Binaries): Promise<void> {
   // Renamed when complete: a start that was killed half-way leaves nothing that looks finished.
-  const draft = join(home, "cluster.draft");
-  rmSync(draft, { recursive: true, force: true });
+  // A name of its own, because the `initdb` of a killed keeper goes on in its draft.
+  const draft = join(home, `${draftPrefix}${randomBytes(6).toString("hex")}`);
   writeWhole(passwordFile(home), randomBytes(24).toString("base64url"));
 
   const options = [
@@ -47,6 +49,18 @@ async function initialise(home: string, binaries: Binaries): Promise<void> {
   ];
   await run(binaries.initdb, options, { cwd: home, env: programEnvironment });
   renameSync(draft, clusterFolder(home));
+}
+
+function removeDrafts(home: string): void {
+  const drafts = readdirSync(home).filter((name) => name.startsWith(draftPrefix));
+  for (const draft of drafts) {
+    try {
+      rmSync(join(home, draft), { recursive: true, force: true, maxRetries: 5 });
+    } catch (error) {
+      // An orphaned `initdb` may add files faster than they go; the next start finds it ended.
+      console.error(error);
+    }
+  }
 }
 
 function passwordFile(home: string): string {

@@ -121,7 +121,9 @@ class KeeperStarter {
     keeper.once("exit", (code) => {
       this.#keeper = undefined;
       this.#notBefore = performance.now() + keeperPauseMs;
-      if (code !== 0 && code !== otherKeeperCode) this.#fail(home.folder, `exit code ${code}`);
+      // Null is a signal's doing, and says nothing against another try.
+      if (code === null || code === 0 || code === otherKeeperCode) return;
+      this.#fail(home.folder, `exit code ${code}`);
     });
   }
 

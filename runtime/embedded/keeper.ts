@@ -17,11 +17,13 @@ import { otherKeeperCode } from "./errand.ts";
 import { takeFolderLock } from "./folder-lock.ts";
 import { publishAddress, withdrawAddress } from "./messages.ts";
 import type { Postmaster } from "./postmaster.ts";
-import { stopPostmaster } from "./postmaster.ts";
+import { hasRunningServer, stopPostmaster } from "./postmaster.ts";
 import { bringUp } from "./server.ts";
 import { boundServerLog } from "./server-log.ts";
 import { Users } from "./users.ts";
 
+// The users of a killed keeper come back one by one: the first to leave again is not the last.
+const rejoinMs = 3_000;
 const logCheckMs = 60_000;
 // `pg_ctl stop` looks ten times a second whether the pid file is gone; restarted faster than it
 // looks, it would wait for a minute and report a failure.
@@ -39,7 +41,7 @@ async function keep(errand: Errand): Promise<void> {
   if (lock === undefined) process.exit(otherKeeperCode);
 
   const token = randomBytes(24).toString("base64url");
-  const users = new Users(token);
+  const users = new Users(token, hasRunningServer(home) ? rejoinMs : 0);
   listenToSignals(users);
   publishAddress(home, { pid: process.pid, port: await users.listen(), token });
   setInterval(() => boundServerLog(home), logCheckMs).unref();

@@ -13,6 +13,7 @@ export class Membership {
   readonly #url = Promise.withResolvers<string | undefined>();
   readonly #end = Promise.withResolvers<"left" | "lost">();
   #saidGoodbye = false;
+  #failure: Error | undefined;
 
   constructor(address: KeeperAddress, graceMs: number) {
     this.#socket = connect({ port: address.port, host: "127.0.0.1" });
@@ -55,13 +56,15 @@ export class Membership {
   #hear(message: KeeperMessage): void {
     if (message.kind === "welcome") this.#welcome.resolve(true);
     if (message.kind === "serving") this.#url.resolve(message.url);
-    if (message.kind === "failed") this.#url.reject(new Error(message.message));
+    if (message.kind === "failed") this.#failure = new Error(message.message);
     if (message.kind === "goodbye") this.#saidGoodbye = true;
   }
 
   #close(): void {
     this.#welcome.resolve(false);
-    this.#url.resolve(undefined);
+    // Only now has a keeper that failed given the folder free, and another try a chance.
+    if (this.#failure === undefined) this.#url.resolve(undefined);
+    else this.#url.reject(this.#failure);
     this.#end.resolve(this.#saidGoodbye ? "left" : "lost");
   }
 }

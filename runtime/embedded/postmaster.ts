@@ -62,6 +62,11 @@ export async function startPostmaster(plan: StartPlan): Promise<Postmaster> {
   throw new StartRefused(logSince(logFile, logStart).trim());
 }
 
+export function hasRunningServer(home: string): boolean {
+  const seen = readPidFile(clusterFolder(home));
+  return seen !== undefined && isPostmasterOf(clusterFolder(home), seen.pid);
+}
+
 /**
  * The server that a killed keeper left running, or undefined when there is none. One that still
  * recovers, or already stops, is neither to be used nor to be doubled, and is waited for.

@@ -19,12 +19,15 @@ export class Users {
   readonly #present = new Map<Socket, { readonly graceMs: number }>();
   readonly #leaving = new Set<Socket>();
   readonly #arrival = Promise.withResolvers<void>();
+  readonly #holdUntil: number;
   #vacancy = Promise.withResolvers<void>();
   #grace: NodeJS.Timeout | undefined;
   #answer: KeeperMessage | undefined;
 
-  constructor(token: string) {
+  /** For `holdMs` from now on the last user's leaving is no reason to stop. */
+  constructor(token: string, holdMs: number) {
     this.#token = Buffer.from(token);
+    this.#holdUntil = performance.now() + holdMs;
     this.#server = createServer((socket) => this.#meet(socket));
   }
 
@@ -81,7 +84,7 @@ export class Users {
     this.#vacancy.resolve();
   }
 
-  /** Lets those go who asked to leave and waited for the server to stop. */
+  /** Lets those go who left as the last: the server has stopped, or somebody else has come. */
   async dismiss(): Promise<void> {
     const dismissals = [...this.#leaving].map((socket) => this.#part(socket));
     this.#leaving.clear();
@@ -123,6 +126,7 @@ export class Users {
     this.#present.set(socket, { graceMs });
     this.#arrival.resolve();
     send(socket, { kind: "welcome" });
+    void this.dismiss();
     if (this.#answer !== undefined) send(socket, this.#answer);
   }
 
@@ -132,7 +136,7 @@ export class Users {
       return;
     }
     this.#leaving.add(socket);
-    this.vacateNow();
+    this.#vacateIn(0);
   }
 
   #lose(socket: Socket): void {
@@ -146,7 +150,8 @@ export class Users {
 
   #vacateIn(delayMs: number): void {
     clearTimeout(this.#grace);
-    this.#grace = setTimeout(() => this.#vacancy.resolve(), delayMs);
+    const heldMs = this.#holdUntil - performance.now();
+    this.#grace = setTimeout(() => this.#vacancy.resolve(), Math.max(delayMs, heldMs));
   }
 
   #part(socket: Socket): Promise<void> {
