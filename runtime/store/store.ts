@@ -71,7 +71,8 @@ export interface NodeStore {
   remove(incarnation: string): Promise<void>;
   /**
    * Second statement of a reap, in batches until it returns 0: actors of nodes without a lease row
-   * lose their owner, and those that are ready go back to the queue. Returns how many.
+   * lose their owner, and those that are ready go back to the queue. Returns how many; a batch is
+   * about `limit`.
    */
   free(limit: number): Promise<number>;
 }
@@ -169,6 +170,8 @@ export interface WorkerStore {
   expired(limit: number): Promise<readonly WorkerRow[]>;
   /** Serving or draining workers of one process, found dead before its leases ended. */
   ofInstance(instance: string): Promise<readonly WorkerRow[]>;
+  /** Lost or gone workers on which tasks still run: whoever recorded their end died before the rest. */
+  stranding(limit: number): Promise<readonly WorkerRow[]>;
   /** Running attempts by worker, for readers. */
   runningCounts(ids: readonly string[]): Promise<ReadonlyMap<string, number>>;
   /** Deletes workers that ended before, with their journals. */

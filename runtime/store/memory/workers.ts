@@ -44,6 +44,14 @@ export function createWorkerStore(tables: Tables): WorkerStore {
       );
     },
 
+    async stranding(limit) {
+      const held = new Set<string | null>();
+      for (const task of tables.tasks.values()) if (holdsSlot(task)) held.add(task.worker);
+      return [...workers.values()]
+        .filter((worker) => isOver(worker) && held.has(worker.id))
+        .slice(0, limit);
+    },
+
     async runningCounts(ids) {
       const counts = new Map<string, number>();
       const wanted = new Set(ids);

@@ -2,32 +2,32 @@
  * Columns of many rows as one parameter each: array literals, which the driver sends as they are,
  * without looking at every element.
  */
-export type Cell = string | number | boolean | null;
+export type Cell = string | number | null;
 
-const mustEscape = /["\\]/;
-const escaped = /["\\]/g;
+const control = /\p{Cc}/u;
+const special = /["\\]/g;
 
 /** Text, JSON: anything that may hold quotes, commas, braces. Send it as `$1::text::text[]`. */
 export function textArray(cells: readonly (string | null)[]): string {
-  let literal = "{";
-  for (let i = 0; i < cells.length; i += 1) {
-    const cell = cells[i] ?? null;
-    if (i > 0) literal += ",";
-    if (cell === null) literal += "NULL";
-    else if (mustEscape.test(cell)) literal += `"${cell.replace(escaped, "\\$&")}"`;
-    else literal += `"${cell}"`;
-  }
-  return `${literal}}`;
+  if (cells.every(isWrittenAlike)) return plainArray(cells);
+  return `{${cells.map(quoted).join(",")}}`;
 }
 
-/** Ids, numbers, booleans: whatever needs no quotes. */
+/**
+ * Ids, numbers, words. JSON's notation of an array is PostgreSQL's but for the brackets, `null`
+ * included, and the engine writes it several times as fast as a loop can.
+ */
 export function plainArray(cells: readonly Cell[]): string {
-  let literal = "{";
-  for (let i = 0; i < cells.length; i += 1) {
-    if (i > 0) literal += ",";
-    literal += cells[i] ?? "NULL";
-  }
-  return `${literal}}`;
+  return `{${JSON.stringify(cells).slice(1, -1)}}`;
+}
+
+/** JSON escapes more than the quotes and backslashes that PostgreSQL knows to be escaped. */
+function isWrittenAlike(cell: string | null): boolean {
+  return cell === null || (!control.test(cell) && cell.isWellFormed());
+}
+
+function quoted(cell: string | null): string {
+  return cell === null ? "NULL" : `"${cell.replace(special, "\\$&")}"`;
 }
 
 /** Parts of at most `size`, in order. */

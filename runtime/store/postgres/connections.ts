@@ -1,6 +1,11 @@
 import { StoreError } from "../store.ts";
+import { commitTexts } from "./commits/statements.ts";
 import { type Answer, type Line, LineLost, openLine, type Parameter } from "./line.ts";
+import { collect } from "./mail.ts";
+import { claim } from "./queue.ts";
 import { storeErrorOf } from "./sql-state.ts";
+import { acquire } from "./tasks.ts";
+import { takeDue } from "./timers.ts";
 
 /** Below the default node lease of 10 s: a node frozen inside a statement must not hold off the reaper. */
 const statementTimeout = "8s";
@@ -16,15 +21,29 @@ export const sessionSettings: Readonly<Record<string, string>> = {
 
 /**
  * With stale statistics the planner joins the rows of a commit to a scan of the whole task table:
- * 24 ms a commit at 150,000 rows. Every hot statement has one right plan, nested loops over
- * indexes, and test/integration/plans.test.ts holds them to it.
+ * 24 ms a commit at 150,000 rows. So no hot statement leaves it a choice. Tables are reached by
+ * "= any (array)" or by a subquery that locks (ownership.ts), which can only be done by the index
+ * of that column, whatever is believed of the table; given rows are matched by hash.
+ * test/integration/plans.test.ts holds them to it.
  */
-export const pinnedPlans: Readonly<Record<string, string>> = {
+const fixedPlans = {
   enable_seqscan: "off",
   enable_bitmapscan: "off",
-  enable_hashjoin: "off",
   enable_mergejoin: "off",
   plan_cache_mode: "force_generic_plan",
+} as const;
+
+export const commitPlans: Readonly<Record<string, string>> = {
+  ...fixedPlans,
+  // The rows of a batch, compared with each other one by one.
+  enable_nestloop: "off",
+};
+
+export const takingPlans: Readonly<Record<string, string>> = {
+  ...fixedPlans,
+  enable_hashjoin: "off",
+  // The first rows in an index's order are not to be found by sorting all.
+  enable_sort: "off",
 };
 
 /**
@@ -59,6 +78,8 @@ export interface Connections {
   readonly readers: Connection;
   /** Everything rare that writes. */
   readonly desk: Connection;
+  /** Hints only: a notification waits for a lock of the whole cluster. */
+  readonly notices: Connection;
   close(): Promise<void>;
 }
 
@@ -71,21 +92,31 @@ export interface ConnectionsOptions {
 const readersMax = 3;
 
 export function createConnections({ url, schema, lanes }: ConnectionsOptions): Connections {
-  const open = (name: string, settings: Readonly<Record<string, string>>): Connection =>
+  const open = (
+    name: string,
+    settings: Readonly<Record<string, string>>,
+    prepared: readonly string[] = [],
+  ): Connection =>
     createConnection({
       url,
       schema,
+      prepared,
       settings: { ...sessionSettings, ...settings, application_name: `kantoku ${name}` },
     });
   const connections = {
-    lanes: Array.from({ length: lanes }, (_, index) => open(`lane ${index}`, pinnedPlans)),
-    leases: open("leases", pinnedPlans),
-    claims: open("claims", { ...pinnedPlans, ...claimSettings }),
-    takings: open("takings", { ...pinnedPlans, ...claimSettings }),
-    readers: spread(
-      Array.from({ length: readersMax }, () => open("reader", { plan_cache_mode: "force_custom_plan" })),
+    lanes: Array.from({ length: lanes }, (_, index) =>
+      open(`lane ${index}`, commitPlans, commitTexts),
     ),
-    desk: open("desk", pinnedPlans),
+    leases: open("leases", takingPlans),
+    claims: open("claims", { ...takingPlans, ...claimSettings }, [claim]),
+    takings: open("takings", { ...takingPlans, ...claimSettings }, [acquire, takeDue, collect]),
+    readers: spread(
+      Array.from({ length: readersMax }, () =>
+        open("reader", { plan_cache_mode: "force_custom_plan" }),
+      ),
+    ),
+    desk: open("desk", takingPlans),
+    notices: open("notices", claimSettings),
   };
   return {
     ...connections,
@@ -151,7 +182,8 @@ export function createConnection(source: LineSource): Connection {
 function spread(connections: readonly Connection[]): Connection {
   const first = connections[0];
   if (first === undefined) throw new RangeError("no connections to spread over");
-  const idlest = () => connections.reduce((best, it) => (it.pending < best.pending ? it : best), first);
+  const idlest = () =>
+    connections.reduce((best, it) => (it.pending < best.pending ? it : best), first);
   return {
     get pending() {
       return connections.reduce((sum, it) => sum + it.pending, 0);

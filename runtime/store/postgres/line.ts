@@ -18,6 +18,11 @@ export interface LineOptions {
   /** Session settings, from the first statement on. */
   readonly settings: Readonly<Record<string, string>>;
   readonly onNotify?: (payload: string) => void;
+  /**
+   * Statements to make ready before the line is used. The first use of any other holds back what
+   * is sent behind it until the server has described its parameters.
+   */
+  readonly prepared?: readonly string[];
   /** How many attempts failed before this one: of several hosts in the URL, the next is tried. */
   readonly attempt?: number;
 }
@@ -66,7 +71,8 @@ export async function openLine(options: LineOptions): Promise<Line> {
     const { path } = target;
     const index = (options.attempt ?? 0) % target.host.length;
     const host = target.host[index] ?? "127.0.0.1";
-    const socket = new net.Socket({ writableHighWaterMark: unsentBytesMax });
+    const socketOptions = { allowHalfOpen: false, writableHighWaterMark: unsentBytesMax };
+    const socket = new net.Socket(socketOptions);
     // Nagle's delay would hold back the tail of a pipelined batch until the server has answered.
     socket.setNoDelay(true);
     if (path) return socket.connect(path);
@@ -104,23 +110,29 @@ export async function openLine(options: LineOptions): Promise<Line> {
     return new Promise((resolve, reject) => {
       pending.add(reject);
       const isPrepared = parameters.length > 0;
-      driver
-        .unsafe(inSchema(text, schema), [...parameters], { prepare: isPrepared })
-        .then(
-          (answer) => {
-            pending.delete(reject);
-            resolve(answer as unknown as Answer);
-          },
-          (error: unknown) => {
-            pending.delete(reject);
-            reject(isOfServer(error) ? error : new LineLost("the connection was lost", { cause: error }));
-          },
-        );
+      driver.unsafe(inSchema(text, schema), [...parameters], { prepare: isPrepared }).then(
+        (answer) => {
+          pending.delete(reject);
+          resolve(answer as unknown as Answer);
+        },
+        (error: unknown) => {
+          pending.delete(reject);
+          reject(
+            isOfServer(error) ? error : new LineLost("the connection was lost", { cause: error }),
+          );
+        },
+      );
     });
+  }
+
+  async function prepare(text: string): Promise<void> {
+    const renamed = inSchema(text, schema);
+    await driver.unsafe(renamed, unknownParameters(text), { prepare: true }).describe();
   }
 
   try {
     await send("select 1");
+    await Promise.all((options.prepared ?? []).map(prepare));
   } catch (error) {
     void end();
     throw error;
@@ -136,6 +148,12 @@ export async function openLine(options: LineOptions): Promise<Line> {
     whenLost: (callback) => void (isLost ? callback() : callbacks.push(callback)),
     close: end,
   };
+}
+
+/** The driver tells prepared statements apart by the types it guesses, too. */
+function unknownParameters(text: string): null[] {
+  const numbers = [...text.matchAll(/\$(\d+)/g)].map(([, number]) => Number(number));
+  return Array(Math.max(0, ...numbers)).fill(null);
 }
 
 /** JSON stays as it was written: parsing and printing it again would change its numbers. */

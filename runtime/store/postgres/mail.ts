@@ -1,7 +1,7 @@
 import type { MailStore } from "../store.ts";
 import type { Connections } from "./connections.ts";
-import { mayTake, ownLease, takeChosen } from "./ownership.ts";
-import { taskColumns, taskOf } from "./rows.ts";
+import { lockedTask, mayTake, ownLease, takeChosen, takenBy } from "./ownership.ts";
+import { taskColumns } from "./rows.ts";
 
 const post = `
 insert into kantoku.mail (id, actor, message) values ($1::uuid, $2::uuid, $3::text::json)
@@ -9,23 +9,16 @@ on conflict (id) do nothing`;
 
 /** Ids are in order of time: letters come in the order in which they were written. */
 export const collect = `
-with ${ownLease}, letters as (
-  select mail.id as letter, tasks.id
+with ${ownLease}, chosen as (
+  select mail.id as letter, mail.message, ${taskColumns.of("task")}
   from own
   cross join kantoku.mail as mail
-  join kantoku.tasks as tasks on tasks.id = mail.actor
-  where ${mayTake}
+  cross join lateral ${lockedTask("mail.actor", { where: mayTake, whenTaken: "skip" })} as task
   order by mail.id
   limit $2::int
-  for no key update of tasks skip locked
-), chosen as (
-  select distinct id from letters
+  for no key update of mail skip locked
 ), ${takeChosen}
-select ${taskColumns.of("taken")}, mail.id as letter, mail.message
-from taken
-join kantoku.mail as mail on mail.actor = taken.id
-order by mail.id
-limit $2::int`;
+select letter, message, ${taskColumns.bare} from chosen order by letter`;
 
 const deleteOrphans = `
 delete from kantoku.mail as mail
@@ -45,7 +38,7 @@ export function createMailStore({ takings, desk }: Connections): MailStore {
           actor: String(row["id"]),
           message: String(row["message"]),
         },
-        task: taskOf(row),
+        task: takenBy(node, row),
       }));
     },
 

@@ -18,37 +18,43 @@ const known = migrations.length;
  * Brings the schema up to this code. Any number of starters may do so at once: the first holds an
  * advisory lock until its transaction ends, the others then find nothing to do.
  *
- * @throws StoreError `refused` when newer code has migrated the schema beyond what this one knows.
+ * @throws StoreError `unavailable`; `refused` when newer code has migrated the schema beyond what this one knows.
  */
-export async function migrate({ url, schema }: { url: string; schema: string }): Promise<void> {
-  // Building an index may outlast any timeout that is right for a turn.
-  const line = await openLine({ url, schema, settings: { application_name: "kantoku migrate" } });
+export async function migrate(target: Target): Promise<void> {
   try {
-    await line.send("begin");
-    // The lock of a transaction, never of a session: a pooler may hand sessions on.
-    await line.send("select pg_advisory_xact_lock(hashtextextended($1, 0))", [`kantoku ${schema}`]);
-    const found = await foundVersion(line, schema);
-    if (found > known) {
-      throw new StoreError(
-        "refused",
-        `schema ${schema} is at version ${found}, this code knows ${known}: start newer code`,
-      );
-    }
-    for (const { version, name, text } of migrations.slice(found)) {
-      await line.send(text);
-      await line.send("insert into kantoku.migrations (version, name) values ($1, $2)", [
-        version,
-        name,
-      ]);
-    }
-    await line.send("commit");
+    // Building an index may outlast any timeout that is right for a turn.
+    const line = await openLine({ ...target, settings: { application_name: "kantoku migrate" } });
+    // What was not committed is rolled back with the connection.
+    await migrateOn(line, target.schema).finally(() => line.close());
   } catch (error) {
     throw storeErrorOf(error);
-  } finally {
-    // What was not committed is rolled back with the connection.
-    await line.close();
   }
 }
+
+interface Target {
+  readonly url: string;
+  readonly schema: string;
+}
+
+async function migrateOn(line: Line, schema: string): Promise<void> {
+  await line.send("begin");
+  // The lock of a transaction, never of a session: a pooler may hand sessions on.
+  await line.send("select pg_advisory_xact_lock(hashtextextended($1, 0))", [`kantoku ${schema}`]);
+  const found = await foundVersion(line, schema);
+  if (found > known) {
+    throw new StoreError(
+      "refused",
+      `schema ${schema} is at version ${found}, this code knows ${known}: start newer code`,
+    );
+  }
+  for (const { version, name, text } of migrations.slice(found)) {
+    await line.send(text);
+    await line.send(note, [version, name]);
+  }
+  await line.send("commit");
+}
+
+const note = "insert into kantoku.migrations (version, name) values ($1, $2)";
 
 async function foundVersion(line: Line, schema: string): Promise<number> {
   const [there] = await line.send("select to_regclass('kantoku.migrations') is not null as yes");

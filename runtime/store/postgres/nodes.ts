@@ -32,34 +32,18 @@ const removeWatches = "delete from kantoku.watches where node = $1::uuid";
 
 /**
  * A statement of its own too: as one with the delete it left 100 of 100 freshly committed tasks
- * with their deleted owner. Owners are few and tasks are many, so the index is skipped through
- * from owner to owner, and only what the dead ones own is read.
+ * with their deleted owner. Reads the index of what is alive, whole: some 100 ms for 100,000.
  */
 export const free = `
-with recursive owners as (
-  (select owner from kantoku.tasks where owner is not null order by owner limit 1)
-  union all
-  select (
-    select tasks.owner from kantoku.tasks as tasks
-    where tasks.owner > owners.owner order by tasks.owner limit 1
-  )
-  from owners where owners.owner is not null
-), orphans as (
-  select orphan.id
-  from owners
-  cross join lateral (
-    select tasks.id from kantoku.tasks as tasks
-    where tasks.owner = owners.owner
-    limit $1::int
-    for no key update skip locked
-  ) as orphan
-  where owners.owner is not null
-    and not exists (select from kantoku.nodes where nodes.incarnation = owners.owner)
+with orphans as (
+  select id from kantoku.tasks
+  where owner is not null and owner <> all (array(select incarnation from kantoku.nodes))
   limit $1::int
+  for no key update skip locked
 ), freed as (
-  update kantoku.tasks as tasks set owner = null
-  from orphans where tasks.id = orphans.id
-  returning tasks.id, tasks.namespace, tasks.definition, tasks.version, tasks.priority, tasks.status
+  update kantoku.tasks set owner = null
+  where id = any (array(select id from orphans))
+  returning id, namespace, definition, version, priority, status
 ), queued as (
   insert into kantoku.ready (id, namespace, definition, version, priority)
   select id, namespace, definition, version, priority from freed where status = 'ready'

@@ -1,4 +1,6 @@
-import { taskColumns } from "./rows.ts";
+import type { TaskRow } from "../rows.ts";
+import type { Row } from "./line.ts";
+import { taskColumns, taskOf } from "./rows.ts";
 
 /**
  * Fragments of the statements that take ownership. They all begin with the node's own lease row,
@@ -23,13 +25,37 @@ export const mayTake = `(
   or not exists (select from kantoku.nodes where nodes.incarnation = tasks.owner)
 )`;
 
-/** Takes the tasks that `chosen (id)` names, all of which are locked, and leaves the queue. */
+interface Locking {
+  readonly where: string;
+  /** What to do about a task that another transaction is at. */
+  readonly whenTaken: "wait" | "skip";
+}
+
+/**
+ * The task of an id, locked, if the condition allows. A subquery that locks is never merged with
+ * what is around it, so that the planner has to look each task up by its id.
+ */
+export function lockedTask(id: string, { where, whenTaken }: Locking): string {
+  return `(
+    select ${taskColumns.of("tasks")} from kantoku.tasks as tasks
+    where tasks.id = ${id} and ${where}
+    for no key update${whenTaken === "skip" ? " skip locked" : ""}
+  )`;
+}
+
+/**
+ * Takes the tasks of `chosen`, which are locked, and leaves the queue. Their columns are read from
+ * `chosen`: a lock sees the row as it was committed last, a plain select as the statement began.
+ */
 export const takeChosen = `
 taken as (
-  update kantoku.tasks as tasks set owner = $1::uuid
-  from chosen where tasks.id = chosen.id
-  returning ${taskColumns.of("tasks")}
+  update kantoku.tasks set owner = $1::uuid
+  where id = any (array(select id from chosen where owner is distinct from $1::uuid))
 ), unqueued as (
-  delete from kantoku.ready as ready
-  using chosen where ready.id = chosen.id
+  delete from kantoku.ready where id = any (array(select id from chosen))
 )`;
+
+/** A row of `chosen`, as it is now. */
+export function takenBy(node: string, row: Row): TaskRow {
+  return { ...taskOf(row), owner: node };
+}

@@ -3,9 +3,11 @@ import type { Head, QueueStore } from "../store.ts";
 import { textArray } from "./arrays.ts";
 import type { Connection, Connections } from "./connections.ts";
 import { LineLost } from "./line.ts";
-import { ownLease, takeChosen } from "./ownership.ts";
-import { taskColumns, taskOf } from "./rows.ts";
+import { lockedTask, ownLease, takeChosen, takenBy } from "./ownership.ts";
+import { taskColumns } from "./rows.ts";
 import { storeErrorOf } from "./sql-state.ts";
+
+const isClaimable = "tasks.status = 'ready' and tasks.owner is null";
 
 /**
  * The heads are read one by one, each in the order of the index, and merged: what waits at other
@@ -29,11 +31,11 @@ with ${ownLease}, best as (
   order by candidate.priority, candidate.id
   limit $5::int
 ), chosen as (
-  select tasks.id from best join kantoku.tasks as tasks on tasks.id = best.id
-  where tasks.status = 'ready' and tasks.owner is null
-  for no key update of tasks skip locked
+  select ${taskColumns.of("task")}
+  from best
+  cross join lateral ${lockedTask("best.id", { where: isClaimable, whenTaken: "skip" })} as task
 ), ${takeChosen}
-select ${taskColumns.bare} from taken order by priority, id`;
+select ${taskColumns.bare} from chosen order by priority, id`;
 
 export const depth = `
 select count(*) as depth from (
@@ -42,19 +44,19 @@ select count(*) as depth from (
   limit $4::int
 ) as counted`;
 
-export function createQueueStore({ claims, readers }: Connections): QueueStore {
+export function createQueueStore({ claims, desk }: Connections): QueueStore {
   let last: Promise<unknown> = Promise.resolve();
 
   return {
     // One at a time: between its statements nobody else may use the connection.
     claim(node, heads, limit) {
-      const claimed = last.then(() => claimOn(claims, claimParameters(node, heads, limit)));
+      const claimed = last.then(() => claimOn(claims, { node, heads, limit }));
       last = claimed.catch(() => {});
       return claimed;
     },
 
     async depth({ namespace, definition, version }, cap) {
-      const [row] = await readers.ask(depth, [namespace, definition, version, cap]);
+      const [row] = await desk.ask(depth, [namespace, definition, version, cap]);
       return Number(row?.["depth"]);
     },
   };
@@ -65,7 +67,15 @@ export function createQueueStore({ claims, readers }: Connections): QueueStore {
  * leave tasks owned by a node that does not know of them; so, at worst, the node holds tasks that
  * are not its own, and its first turn of each is stale.
  */
-async function claimOn(claims: Connection, parameters: ReturnType<typeof claimParameters>) {
+async function claimOn(claims: Connection, { node, heads, limit }: Claim): Promise<TaskRow[]> {
+  const distinct = [...new Map(heads.map((head) => [headKey(head), head])).values()];
+  const parameters = [
+    node,
+    textArray(distinct.map(({ namespace }) => namespace)),
+    textArray(distinct.map(({ definition }) => definition)),
+    textArray(distinct.map(({ version }) => version)),
+    limit,
+  ];
   for (let isRepeat = false; ; isRepeat = true) {
     const line = await claims.line();
     const begun = line.send("begin");
@@ -73,7 +83,7 @@ async function claimOn(claims: Connection, parameters: ReturnType<typeof claimPa
     try {
       const [, rows] = await Promise.all([begun, answer]);
       await line.send("commit").catch(() => {});
-      return rows.map(taskOf);
+      return rows.map((row) => takenBy(node, row));
     } catch (error) {
       await Promise.allSettled([begun, answer, line.send("rollback")]);
       if (!(error instanceof LineLost) || isRepeat) throw storeErrorOf(error);
@@ -81,12 +91,12 @@ async function claimOn(claims: Connection, parameters: ReturnType<typeof claimPa
   }
 }
 
-function claimParameters(node: string, heads: readonly Head[], limit: number) {
-  return [
-    node,
-    textArray(heads.map(({ namespace }) => namespace)),
-    textArray(heads.map(({ definition }) => definition)),
-    textArray(heads.map(({ version }) => version)),
-    limit,
-  ];
+interface Claim {
+  readonly node: string;
+  readonly heads: readonly Head[];
+  readonly limit: number;
+}
+
+function headKey({ namespace, definition, version }: Head): string {
+  return JSON.stringify([namespace, definition, version]);
 }

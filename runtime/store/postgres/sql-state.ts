@@ -46,7 +46,9 @@ export function faultOf(sqlState: string): StoreFault {
 export function storeErrorOf(error: unknown): StoreError {
   if (isStoreError(error)) return error;
   if (isOfServer(error)) {
-    return new StoreError(faultOf(error.code), `${error.message} (${error.code})`, { cause: error });
+    return new StoreError(faultOf(error.code), `${error.message} (${error.code})`, {
+      cause: error,
+    });
   }
   if (error instanceof LineLost) {
     return new StoreError("unavailable", "the database cannot be reached", { cause: error });

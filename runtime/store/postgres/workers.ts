@@ -11,11 +11,10 @@ select ${workerColumns.bare} from kantoku.workers where namespace = $1::text and
 const list = `select ${workerColumns.bare} from kantoku.workers where namespace = $1::text order by id`;
 
 const renew = `
-update kantoku.workers as workers
+update kantoku.workers
 set expires_at = clock_timestamp() + $3::float8 * interval '1 millisecond'
-from unnest($2::text::uuid[]) as given (id)
-where workers.id = given.id and workers.node = $1::uuid and workers.status in ('serving', 'draining')
-returning workers.id`;
+where id = any ($2::text::uuid[]) and node = $1::uuid and status in ('serving', 'draining')
+returning id`;
 
 const expired = `
 select ${workerColumns.bare} from kantoku.workers
@@ -25,6 +24,14 @@ order by id limit $1::int`;
 const ofInstance = `
 select ${workerColumns.bare} from kantoku.workers
 where status in ('serving', 'draining') and instance = $1::text`;
+
+/** From the tasks: they are few, and workers that ended long ago may be many. */
+const stranding = `
+select ${workerColumns.bare} from kantoku.workers
+where status in ('gone', 'lost') and id = any (array(
+  select worker from kantoku.tasks where status in ('running', 'cancelling') group by worker
+))
+order by id limit $1::int`;
 
 const runningCounts = `
 select worker, count(*) as running from kantoku.tasks
@@ -39,9 +46,9 @@ with doomed as (
   order by id limit $2::int
   for update skip locked
 ), events as (
-  delete from kantoku.events as events using doomed where events.actor = doomed.id
+  delete from kantoku.events where actor = any (array(select id from doomed))
 )
-delete from kantoku.workers as workers using doomed where workers.id = doomed.id`;
+delete from kantoku.workers where id = any (array(select id from doomed))`;
 
 export function createWorkerStore({ leases, readers, desk }: Connections): WorkerStore {
   return {
@@ -71,6 +78,10 @@ export function createWorkerStore({ leases, readers, desk }: Connections): Worke
 
     async ofInstance(instance) {
       return (await readers.ask(ofInstance, [instance])).map(workerOf);
+    },
+
+    async stranding(limit) {
+      return (await readers.ask(stranding, [limit])).map(workerOf);
     },
 
     async runningCounts(ids) {

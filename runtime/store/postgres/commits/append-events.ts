@@ -6,9 +6,14 @@ import type { Parameter } from "../line.ts";
 export const appendEvents = `
 insert into kantoku.events (actor, seq, type, at, data)
 select actor, seq, type, kantoku.instant(at), data
-from unnest(
-  $1::text::uuid[], $2::text::int[], $3::text::text[], $4::text::float8[], $5::text::json[]
-) as given (actor, seq, type, at, data)`;
+from (
+  select
+    unnest($1::text::uuid[]) as actor,
+    unnest($2::text::int[]) as seq,
+    unnest($3::text::text[]) as type,
+    unnest($4::text::float8[]) as at,
+    unnest($5::text::json[]) as data
+) as given`;
 
 export function appendEventsParameters(turns: readonly Turn[]): Parameter[] {
   const events = turns.flatMap((turn) => turn.events);

@@ -4,10 +4,9 @@ import type { Connections } from "../connections.ts";
 import { type Answer, isOfServer, type Line } from "../line.ts";
 import { idOf } from "../rows.ts";
 import { ktRepeated, storeErrorOf, transactionAborted } from "../sql-state.ts";
-import { insertTasks } from "./insert-tasks.ts";
 import { resolve } from "./resolve.ts";
-import { type Statement, statementsOf } from "./statements.ts";
-import { updateTasks } from "./update-tasks.ts";
+import type { Statement } from "./statement.ts";
+import { statementsOf } from "./statements.ts";
 
 /**
  * One transaction a batch, all of its statements sent in one go: one round trip and one flush.
@@ -54,12 +53,12 @@ async function transact(
   if (commit.value.command !== "COMMIT") {
     throw new StoreError("contended", "the database rolled the batch back");
   }
-  return { losers: new Set(idsOf(insertTasks)), watched: idsOf(updateTasks) };
+  return { losers: new Set(idsOf("losers")), watched: idsOf("watched") };
 
-  function idsOf(text: string): string[] {
+  function idsOf(kind: Statement["answers"]): string[] {
     return statements.flatMap((statement, index) => {
       const answer = answers[index + 1];
-      if (statement.text !== text || answer?.status !== "fulfilled") return [];
+      if (statement.answers !== kind || answer?.status !== "fulfilled") return [];
       return answer.value.filter((row) => row["id"] !== null).map(idOf);
     });
   }

@@ -1,6 +1,7 @@
 import { plainArray, textArray } from "../arrays.ts";
 import type { Parameter } from "../line.ts";
-import type { Submit } from "./sorting.ts";
+import { isQueued, type Submit } from "./sorting.ts";
+import type { Statement } from "./statement.ts";
 
 /**
  * Submits of a batch, in the order of their keys: two batches that hold the same keys in opposite
@@ -10,7 +11,7 @@ import type { Submit } from "./sorting.ts";
  * "(x in (…)) is true" keeps the planner from making a join of it, for which nested loops, the
  * only kind allowed here, would compare every event with every task; as it stands it is hashed.
  */
-export const insertTasks = `
+const submitted = `
 with inserted as (
   insert into kantoku.tasks (
     id, namespace, definition, key, priority, input, labels, metadata, root, parent, trace,
@@ -21,45 +22,93 @@ with inserted as (
     id, namespace, definition, key, priority, input, labels, metadata, root, parent, trace,
     kantoku.instant(created_at), status, version, seq, snapshot, owner, worker, attempt, output,
     error, kantoku.instant(started_at), kantoku.instant(ended_at)
-  from unnest(
-    $1::text::uuid[], $2::text::text[], $3::text::text[], $4::text::text[], $5::text::int[],
-    $6::text::json[], $7::text::jsonb[], $8::text::jsonb[], $9::text::uuid[], $10::text::uuid[],
-    $11::text::text[], $12::text::float8[], $13::text::text[], $14::text::text[], $15::text::int[],
-    $16::text::json[], $17::text::uuid[], $18::text::uuid[], $19::text::int[], $20::text::json[],
-    $21::text::json[], $22::text::float8[], $23::text::float8[]
-  ) as given (
-    id, namespace, definition, key, priority, input, labels, metadata, root, parent, trace,
-    created_at, status, version, seq, snapshot, owner, worker, attempt, output, error,
-    started_at, ended_at
-  )
-  on conflict (namespace, key) where key is not null do nothing
+  from (
+    select
+      unnest($1::text::uuid[]) as id,
+      unnest($2::text::text[]) as namespace,
+      unnest($3::text::text[]) as definition,
+      unnest($4::text::text[]) as key,
+      unnest($5::text::int[]) as priority,
+      unnest($6::text::json[]) as input,
+      unnest($7::text::jsonb[]) as labels,
+      unnest($8::text::jsonb[]) as metadata,
+      unnest($9::text::uuid[]) as root,
+      unnest($10::text::uuid[]) as parent,
+      unnest($11::text::text[]) as trace,
+      unnest($12::text::float8[]) as created_at,
+      unnest($13::text::text[]) as status,
+      unnest($14::text::text[]) as version,
+      unnest($15::text::int[]) as seq,
+      unnest($16::text::json[]) as snapshot,
+      unnest($17::text::uuid[]) as owner,
+      unnest($18::text::uuid[]) as worker,
+      unnest($19::text::int[]) as attempt,
+      unnest($20::text::json[]) as output,
+      unnest($21::text::json[]) as error,
+      unnest($22::text::float8[]) as started_at,
+      unnest($23::text::float8[]) as ended_at
+  ) as given
+  on conflict (key, namespace) where key is not null do nothing
   returning id, namespace, definition, version, priority, status, owner
 ), journaled as (
   insert into kantoku.events (actor, seq, type, at, data)
   select actor, seq, type, kantoku.instant(at), data
-  from unnest(
-    $24::text::uuid[], $25::text::int[], $26::text::text[], $27::text::float8[], $28::text::json[]
-  ) as given (actor, seq, type, at, data)
+  from (
+    select
+      unnest($24::text::uuid[]) as actor,
+      unnest($25::text::int[]) as seq,
+      unnest($26::text::text[]) as type,
+      unnest($27::text::float8[]) as at,
+      unnest($28::text::json[]) as data
+  ) as given
   where (actor in (select id from inserted)) is true
-), queued as (
+)`;
+
+/** Left out where nothing would be queued or timed: what is planned is also started and ended. */
+const queued = `, queued as (
   insert into kantoku.ready (id, namespace, definition, version, priority)
   select id, namespace, definition, version, priority from inserted
   where status = 'ready' and owner is null
-), timed as (
+)`;
+
+const timed = `, timed as (
   insert into kantoku.timers (actor, kind, due_at)
   select actor, kind, kantoku.instant(due_at)
-  from unnest($29::text::uuid[], $30::text::text[], $31::text::float8[])
-    as given (actor, kind, due_at)
+  from (
+    select
+      unnest($29::text::uuid[]) as actor,
+      unnest($30::text::text[]) as kind,
+      unnest($31::text::float8[]) as due_at
+  ) as given
   where (actor in (select id from inserted)) is true
-)
+)`;
+
+const losers = `
 select id from unnest($1::text::uuid[]) as given (id)
 where (id in (select id from inserted)) is not true`;
 
-export function insertTasksParameters(submits: readonly Submit[]): Parameter[] {
+export const insertTasks = {
+  plain: submitted + losers,
+  queued: submitted + queued + losers,
+  timed: submitted + timed + losers,
+  queuedAndTimed: submitted + queued + timed + losers,
+} as const;
+
+export function insertTasksStatement(submits: readonly Submit[]): Statement {
+  const isTimed = submits.some(({ timersSet }) => timersSet.length > 0);
+  const parameters = taskParameters(submits);
+  if (!isTimed) {
+    const text = submits.some(isQueued) ? insertTasks.queued : insertTasks.plain;
+    return { text, parameters, answers: "losers" };
+  }
+  const text = submits.some(isQueued) ? insertTasks.queuedAndTimed : insertTasks.timed;
+  return { text, parameters: [...parameters, ...timerParameters(submits)], answers: "losers" };
+}
+
+function taskParameters(submits: readonly Submit[]): Parameter[] {
   const identities = submits.map(({ identity }) => identity);
   const states = submits.map(({ state }) => state);
   const events = submits.flatMap((turn) => turn.events);
-  const timers = submits.flatMap((turn) => turn.timersSet);
   return [
     plainArray(identities.map(({ id }) => id)),
     textArray(identities.map(({ namespace }) => namespace)),
@@ -90,7 +139,12 @@ export function insertTasksParameters(submits: readonly Submit[]): Parameter[] {
     textArray(events.map(({ type }) => type)),
     plainArray(events.map(({ at }) => at)),
     textArray(events.map(({ data }) => data)),
+  ];
+}
 
+function timerParameters(submits: readonly Submit[]): Parameter[] {
+  const timers = submits.flatMap((turn) => turn.timersSet);
+  return [
     plainArray(submits.flatMap((turn) => turn.timersSet.map(() => turn.id))),
     textArray(timers.map(({ kind }) => kind)),
     plainArray(timers.map(({ dueAt }) => dueAt)),

@@ -6,10 +6,7 @@ import { ktStale } from "../sql-state.ts";
 /** A letter that is gone was consumed by another turn: this one must not act on it again. */
 export const consumeLetters = `
 with consumed as (
-  delete from kantoku.mail as mail
-  using unnest($1::text::uuid[]) as given (id)
-  where mail.id = given.id
-  returning mail.id
+  delete from kantoku.mail where id = any ($1::text::uuid[]) returning id
 )
 select case when (select count(*) from consumed) <> $2::int then
   kantoku.refuse('${ktStale}', 'letters were consumed by another turn')

@@ -18,7 +18,10 @@ where id = any ($1::text::uuid[])`;
 export async function resolve(connection: Connection, batch: Batch): Promise<Committed> {
   const [last] = await connection.ask(readBatch, [batch.node, batch.lane]);
   if (last?.["id"] !== batch.id) {
-    throw new StoreError("stale", `batch ${batch.id} of lane ${batch.lane} is behind the lane's last`);
+    throw new StoreError(
+      "stale",
+      `batch ${batch.id} of lane ${batch.lane} is behind the lane's last`,
+    );
   }
   const { submits, updates } = sortTurns(batch);
   const tasks = [...submits, ...updates].map(({ id }) => id);

@@ -27,6 +27,11 @@ export function sortTurns({ turns }: Batch): SortedBatch {
   };
 }
 
+/** Whether the turn leaves its task to whoever claims it. */
+export function isQueued({ state }: TaskTurn): boolean {
+  return state.status === "ready" && state.owner === null;
+}
+
 function isSubmit(turn: TaskTurn): turn is Submit {
   return turn.identity !== null;
 }

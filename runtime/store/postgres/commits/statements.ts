@@ -3,11 +3,12 @@ import { chunksOf } from "../arrays.ts";
 import type { Parameter } from "../line.ts";
 import { appendEvents, appendEventsParameters } from "./append-events.ts";
 import { enter, enterParameters } from "./enter.ts";
-import { insertTasks, insertTasksParameters } from "./insert-tasks.ts";
+import { insertTasks, insertTasksStatement } from "./insert-tasks.ts";
 import { consumeLetters, consumeLettersParameters } from "./letters.ts";
 import { sortTurns } from "./sorting.ts";
+import type { Statement } from "./statement.ts";
 import { clearTimers, clearTimersParameters, setTimers, setTimersParameters } from "./timers.ts";
-import { updateTasks, updateTasksParameters } from "./update-tasks.ts";
+import { updateTasks, updateTasksStatement } from "./update-tasks.ts";
 import {
   insertWorkers,
   insertWorkersParameters,
@@ -15,10 +16,18 @@ import {
   updateWorkersParameters,
 } from "./workers.ts";
 
-export interface Statement {
-  readonly text: string;
-  readonly parameters: readonly Parameter[];
-}
+/** Every text that a batch may send. */
+export const commitTexts: readonly string[] = [
+  enter,
+  ...Object.values(insertTasks),
+  ...Object.values(updateTasks),
+  appendEvents,
+  clearTimers,
+  setTimers,
+  consumeLetters,
+  insertWorkers,
+  updateWorkers,
+];
 
 /** As many turns in one statement, at most. */
 const turnsMax = 1000;
@@ -29,14 +38,15 @@ export function statementsOf(batch: Batch): Statement[] {
   const appending = [...updates, ...registrations, ...workerUpdates].filter(hasEvents);
   return [
     { text: enter, parameters: enterParameters(batch) },
-    ...inChunks(insertTasks, submits, insertTasksParameters),
-    ...inChunks(updateTasks, updates, (turns) => updateTasksParameters(batch.node, turns)),
+    ...Array.from(chunksOf(submits, turnsMax), insertTasksStatement),
+    ...Array.from(chunksOf(updates, turnsMax), (turns) => updateTasksStatement(batch.node, turns)),
+    // Before events: that a worker stands elsewhere is to be said by its row, not by a taken seq.
+    ...inChunks(insertWorkers, registrations, insertWorkersParameters),
+    ...inChunks(updateWorkers, workerUpdates, updateWorkersParameters),
     ...inChunks(appendEvents, appending, appendEventsParameters),
     ...inChunks(clearTimers, updates.filter(clearsTimers), clearTimersParameters),
     ...inChunks(setTimers, updates.filter(setsTimers), setTimersParameters),
     ...inChunks(consumeLetters, updates.filter(consumesLetters), consumeLettersParameters),
-    ...inChunks(insertWorkers, registrations, insertWorkersParameters),
-    ...inChunks(updateWorkers, workerUpdates, updateWorkersParameters),
   ];
 }
 

@@ -4,14 +4,21 @@ import type { Parameter } from "../line.ts";
 
 /** Before any is set: a turn may clear a kind and set it again. */
 export const clearTimers = `
-delete from kantoku.timers as timers
-using unnest($1::text::uuid[], $2::text::text[]) as given (actor, kind)
-where timers.actor = given.actor and timers.kind = given.kind`;
+delete from kantoku.timers
+where actor = any ($1::text::uuid[])
+  and ((actor, kind) in (
+    select unnest($1::text::uuid[]), unnest($2::text::text[]) collate "C"
+  )) is true`;
 
 export const setTimers = `
 insert into kantoku.timers (actor, kind, due_at)
 select actor, kind, kantoku.instant(due_at)
-from unnest($1::text::uuid[], $2::text::text[], $3::text::float8[]) as given (actor, kind, due_at)
+from (
+  select
+    unnest($1::text::uuid[]) as actor,
+    unnest($2::text::text[]) as kind,
+    unnest($3::text::float8[]) as due_at
+) as given
 on conflict (actor, kind) do update set due_at = excluded.due_at`;
 
 export function clearTimersParameters(turns: readonly TaskTurn[]): Parameter[] {

@@ -2,22 +2,32 @@ import type { TaskTurn } from "../../turns.ts";
 import { plainArray, textArray } from "../arrays.ts";
 import type { Parameter } from "../line.ts";
 import { ktStale } from "../sql-state.ts";
+import { isQueued } from "./sorting.ts";
+import type { Statement } from "./statement.ts";
 
 /**
  * Turns of known tasks. Raises unless each of them stood at its expected seq and was this node's.
  * Answers with the tasks that another node watches.
+ *
+ * "is not distinct from" where "=" would do, because no index can serve it: all that this node
+ * owns is no way to a task. The watches are read only when some touched task has ever been watched.
  */
-export const updateTasks = `
-with given as not materialized (
-  select *
-  from unnest(
-    $2::text::uuid[], $3::text::int[], $4::text::text[], $5::text::text[], $6::text::int[],
-    $7::text::json[], $8::text::uuid[], $9::text::uuid[], $10::text::int[], $11::text::json[],
-    $12::text::json[], $13::text::float8[], $14::text::float8[]
-  ) as given (
-    id, expected_seq, status, version, seq, snapshot, owner, worker, attempt, output, error,
-    started_at, ended_at
-  )
+const updated = `
+with given as (
+  select
+    unnest($2::text::uuid[]) as id,
+    unnest($3::text::int[]) as expected_seq,
+    unnest($4::text::text[]) as status,
+    unnest($5::text::text[]) as version,
+    unnest($6::text::int[]) as seq,
+    unnest($7::text::json[]) as snapshot,
+    unnest($8::text::uuid[]) as owner,
+    unnest($9::text::uuid[]) as worker,
+    unnest($10::text::int[]) as attempt,
+    unnest($11::text::json[]) as output,
+    unnest($12::text::json[]) as error,
+    unnest($13::text::float8[]) as started_at,
+    unnest($14::text::float8[]) as ended_at
 ), touched as (
   update kantoku.tasks as tasks
   set status = given.status,
@@ -32,18 +42,25 @@ with given as not materialized (
     started_at = kantoku.instant(given.started_at),
     ended_at = kantoku.instant(given.ended_at)
   from given
-  where tasks.id = given.id and tasks.seq = given.expected_seq and tasks.owner = $1::uuid
+  where tasks.id = any ($2::text::uuid[])
+    and tasks.id = given.id
+    and tasks.seq = given.expected_seq
+    and tasks.owner is not distinct from $1::uuid
   returning tasks.id, tasks.namespace, tasks.definition, tasks.version, tasks.priority,
     tasks.status, tasks.owner, tasks.watched
-), queued as (
+)`;
+
+const queued = `, queued as (
   insert into kantoku.ready (id, namespace, definition, version, priority)
   select id, namespace, definition, version, priority from touched
   where status = 'ready' and owner is null
-)
+)`;
+
+const watched = `
 select id, null as verdict from touched
-where watched and exists (
-  select from kantoku.watches where watches.task = touched.id and watches.node <> $1::uuid
-)
+where watched and id = any (array(
+  select task from kantoku.watches where task = any ($2::text::uuid[]) and node <> $1::uuid
+))
 union all
 select null, case
   when (select count(*) from touched) <> $15::int then
@@ -53,7 +70,20 @@ select null, case
     ), 'twice in a batch'))
   end::text`;
 
-export function updateTasksParameters(node: string, updates: readonly TaskTurn[]): Parameter[] {
+export const updateTasks = {
+  plain: updated + watched,
+  queued: updated + queued + watched,
+} as const;
+
+export function updateTasksStatement(node: string, updates: readonly TaskTurn[]): Statement {
+  return {
+    text: updates.some(isQueued) ? updateTasks.queued : updateTasks.plain,
+    parameters: updateParameters(node, updates),
+    answers: "watched",
+  };
+}
+
+function updateParameters(node: string, updates: readonly TaskTurn[]): Parameter[] {
   const states = updates.map(({ state }) => state);
   return [
     node,

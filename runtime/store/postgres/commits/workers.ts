@@ -4,14 +4,23 @@ import type { Parameter } from "../line.ts";
 import { ktStale } from "../sql-state.ts";
 
 const given = `
-from unnest(
-  $1::text::uuid[], $2::text::int[], $3::text::text[], $4::text::text[], $5::text::text[],
-  $6::text::text[], $7::text::int[], $8::text::json[], $9::text::uuid[], $10::text::int[],
-  $11::text::jsonb[], $12::text::json[], $13::text::float8[], $14::text::float8[]
-) as given (
-  id, expected_seq, namespace, name, instance, status, seq, snapshot, node, slots, labels,
-  definitions, registered_at, lease_ms
-)`;
+from (
+  select
+    unnest($1::text::uuid[]) as id,
+    unnest($2::text::int[]) as expected_seq,
+    unnest($3::text::text[]) as namespace,
+    unnest($4::text::text[]) as name,
+    unnest($5::text::text[]) as instance,
+    unnest($6::text::text[]) as status,
+    unnest($7::text::int[]) as seq,
+    unnest($8::text::json[]) as snapshot,
+    unnest($9::text::uuid[]) as node,
+    unnest($10::text::int[]) as slots,
+    unnest($11::text::jsonb[]) as labels,
+    unnest($12::text::json[]) as definitions,
+    unnest($13::text::float8[]) as registered_at,
+    unnest($14::text::float8[]) as lease_ms
+) as given`;
 
 const leasedUntil = "clock_timestamp() + given.lease_ms * interval '1 millisecond'";
 
@@ -41,7 +50,9 @@ with touched as (
     registered_at = kantoku.instant(given.registered_at),
     expires_at = ${leasedUntil}
   ${given}
-  where workers.id = given.id and workers.seq = given.expected_seq
+  where workers.id = any ($1::text::uuid[])
+    and workers.id = given.id
+    and workers.seq = given.expected_seq
   returning workers.id
 )
 select case when (select count(*) from touched) <> $15::int then

@@ -2,7 +2,7 @@
  * Everything there is. Safe for running workers: yes, there are none before it.
  *
  * Locks are taken in one order, in every statement of the store: lease row, batch row, task rows
- * (new ones by key, known ones by id), events, ready, timers, mail, workers.
+ * (new ones by key, known ones by id), workers, events, ready, timers, mail.
  */
 export const init = `
 -- Leases of nodes. Judged by clock_timestamp() only: no node's own clock decides anything.
@@ -22,12 +22,14 @@ create table kantoku.batches (
   primary key (node, lane)
 ) with (fillfactor = 50);
 
+-- Names, keys and statuses are compared byte by byte ("C"): as fast on every server, and in the
+-- order in which JavaScript compares them, or nearly.
 -- json keeps order and numbers as they were given; labels are searched, so they are jsonb.
 create table kantoku.tasks (
   id         uuid primary key,
-  namespace  text not null,
-  definition text not null,
-  key        text,
+  namespace  text collate "C" not null,
+  definition text collate "C" not null,
+  key        text collate "C",
   priority   int not null,
   input      json not null,
   labels     jsonb not null,
@@ -37,8 +39,8 @@ create table kantoku.tasks (
   trace      text,
   created_at timestamptz not null,
 
-  status     text not null,
-  version    text not null,
+  status     text collate "C" not null,
+  version    text collate "C" not null,
   seq        int not null,
   snapshot   json not null,
   owner      uuid,
@@ -58,19 +60,24 @@ create table kantoku.tasks (
   autovacuum_vacuum_insert_scale_factor = 0.2
 );
 
-create unique index tasks_by_key on kantoku.tasks (namespace, key) where key is not null;
--- Each of these costs every submit and every turn: only what some statement cannot do without.
-create index tasks_by_owner on kantoku.tasks (owner) where owner is not null;
-create index tasks_by_worker on kantoku.tasks (worker) where status in ('running', 'cancelling');
-create index tasks_by_status on kantoku.tasks (namespace, status, id) where status <> 'succeeded';
+create unique index tasks_by_key on kantoku.tasks (key, namespace) where key is not null;
+-- Each of these costs every submit and every turn (some 8 µs of a task's 80): only what some
+-- statement cannot do without. A task that is submitted, runs and succeeds is in none by status.
 create index tasks_by_definition on kantoku.tasks (namespace, definition, id);
-create index tasks_by_root on kantoku.tasks (root) where root <> id;
+create index tasks_by_status on kantoku.tasks (namespace, status, id)
+  where status not in ('running', 'succeeded');
+-- The few that are alive: by worker for those who adopt its attempts, and, read as a whole, for
+-- the reaper, who looks for owners that are gone.
+create index tasks_held on kantoku.tasks (worker, owner)
+  where owner is not null or status in ('running', 'cancelling');
+create index tasks_by_end on kantoku.tasks (ended_at) where root = id and ended_at is not null;
+create index tasks_by_root on kantoku.tasks (root, id) where root <> id;
 
 -- The journal of every actor, task or worker.
 create table kantoku.events (
   actor uuid not null,
   seq   int not null,
-  type  text not null,
+  type  text collate "C" not null,
   at    timestamptz not null,
   data  json not null,
   primary key (actor, seq)
@@ -80,9 +87,9 @@ create table kantoku.events (
 -- the claims of the others nothing, and so that its dead rows are few and vacuumed at once.
 create table kantoku.ready (
   id         uuid primary key,
-  namespace  text not null,
-  definition text not null,
-  version    text not null,
+  namespace  text collate "C" not null,
+  definition text collate "C" not null,
+  version    text collate "C" not null,
   priority   int not null
 ) with (
   autovacuum_vacuum_scale_factor = 0.01,
@@ -93,7 +100,7 @@ create index ready_by_head on kantoku.ready (namespace, definition, version, pri
 
 create table kantoku.timers (
   actor  uuid not null,
-  kind   text not null,
+  kind   text collate "C" not null,
   due_at timestamptz not null,
   primary key (actor, kind)
 ) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000);
@@ -109,10 +116,10 @@ create index mail_by_actor on kantoku.mail (actor);
 
 create table kantoku.workers (
   id            uuid primary key,
-  namespace     text not null,
-  name          text not null,
-  instance      text not null,
-  status        text not null,
+  namespace     text collate "C" not null,
+  name          text collate "C" not null,
+  instance      text collate "C" not null,
+  status        text collate "C" not null,
   seq           int not null,
   snapshot      json not null,
   node          uuid,
@@ -126,9 +133,9 @@ create table kantoku.workers (
 create index workers_alive on kantoku.workers (id) where status in ('serving', 'draining');
 
 create table kantoku.definitions (
-  namespace text not null,
-  name      text not null,
-  version   text not null,
+  namespace text collate "C" not null,
+  name      text collate "C" not null,
+  version   text collate "C" not null,
   policy    json not null,
   primary key (namespace, name, version)
 );
