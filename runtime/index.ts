@@ -11,6 +11,7 @@ export type { Entropy } from "./ports/entropy.ts";
 export { createJsonLog, type Log, silentLog } from "./ports/log.ts";
 export { createMemoryStore } from "./store/memory/index.ts";
 export type { Store } from "./store/store.ts";
+export { startTelemetry, type Telemetry, type TelemetryOptions } from "./telemetry/sdk.ts";
 
 export interface StartOptions extends OpenNodeOptions {
   /** Served by a worker of this process. */

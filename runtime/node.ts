@@ -5,6 +5,7 @@ import { type Entropy, systemEntropy } from "./ports/entropy.ts";
 import { createJsonLog, type Log } from "./ports/log.ts";
 import { createServiceParts, EngineService } from "./service/service.ts";
 import type { Store } from "./store/store.ts";
+import { createMeters } from "./telemetry/meters.ts";
 
 export interface NodeOptions {
   readonly store: Store;
@@ -41,7 +42,8 @@ export { namespaceDefault };
 /** Joins the other nodes of the store, or is the only one. */
 export async function startNode(options: NodeOptions): Promise<Node> {
   const { clock = systemClock, entropy = systemEntropy, log = createJsonLog() } = options;
-  const engine = await Engine.start({ ...options, clock, entropy, log });
+  const meters = createMeters();
+  const engine = await Engine.start({ ...options, clock, entropy, log, meters });
   const parts = createServiceParts(engine);
   const services = new Map<string, Service>();
   let stopped: Promise<void> | null = null;

@@ -1,9 +1,11 @@
 import { resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { openEmbeddedDatabase } from "./embedded/index.ts";
 import { type Node, type NodeOptions, startNode } from "./node.ts";
 import { systemClock } from "./ports/clock.ts";
 import { createJsonLog } from "./ports/log.ts";
 import { openPostgresStore } from "./store/postgres/postgres-store.ts";
+import { isStoreError } from "./store/store.ts";
 
 export interface OpenNodeOptions extends Omit<NodeOptions, "store"> {
   /** A PostgreSQL 15 to 18; without it the embedded one runs in `dataDir`. */
@@ -14,14 +16,16 @@ export interface OpenNodeOptions extends Omit<NodeOptions, "store"> {
 }
 
 const lanesDefault = 3;
+/** The embedded database comes back by itself when it crashes under a node that starts. */
+const comebackMs = 30_000;
+const comebackPollMs = 50;
 
 /** A node with the database under it: the given one, or the embedded one, joined or started. */
 export async function openNode(options: OpenNodeOptions = {}): Promise<Node> {
-  const { log = createJsonLog(), lanes = lanesDefault, schema = "kantoku" } = options;
   const database = await openDatabase(options);
+  const patienceMs = options.databaseUrl === undefined ? comebackMs : 0;
   try {
-    const store = await openPostgresStore({ url: database.url, schema, lanes, log });
-    const node = await startNode({ clock: systemClock, ...options, log, lanes, store });
+    const node = await startPatiently(() => startOn(database.url, options), patienceMs);
     return {
       ...node,
       stop: async () => {
@@ -32,6 +36,28 @@ export async function openNode(options: OpenNodeOptions = {}): Promise<Node> {
   } catch (error) {
     await database.leave();
     throw error;
+  }
+}
+
+async function startOn(url: string, options: OpenNodeOptions): Promise<Node> {
+  const { log = createJsonLog(), lanes = lanesDefault, schema = "kantoku" } = options;
+  const store = await openPostgresStore({ url, schema, lanes, log });
+  try {
+    return await startNode({ clock: systemClock, ...options, log, lanes, store });
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function startPatiently(start: () => Promise<Node>, patienceMs: number): Promise<Node> {
+  for (const giveUpAt = performance.now() + patienceMs; ; ) {
+    try {
+      return await start();
+    } catch (error) {
+      if (!isStoreError(error, "unavailable") || performance.now() >= giveUpAt) throw error;
+      await sleep(comebackPollMs);
+    }
   }
 }
 

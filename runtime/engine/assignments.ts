@@ -38,15 +38,26 @@ export class Assignments {
 
   /** Sends the running attempt to its worker; without a port it waits for the worker to come back. */
   send(actor: TaskActor): void {
-    const { steps } = actor.snapshot.context;
+    const { steps, token } = actor.snapshot.context;
     if (steps === 0) return this.#deliver(actor, [], undefined);
     this.#readSteps(actor).then(
-      ({ journal, next }) => this.#deliver(actor, journal, next),
+      ({ journal, next }) => {
+        // Meanwhile the attempt may have been lost, and another one may be on its own way.
+        if (actor.snapshot.context.token === token) this.#deliver(actor, journal, next);
+      },
       (error: unknown) => {
         // The worker does not list the token in its next heartbeats, and the attempt starts again.
         this.#log.warn("assignment not sent", { task: actor.identity.id, error });
       },
     );
+  }
+
+  /** An effect of an earlier owner's turn, derived from the snapshot. */
+  sendCancel(actor: TaskActor): void {
+    const { token, worker, cancelReason } = actor.snapshot.context;
+    if (token === null || worker === null) return;
+    const reason = cancelReason ?? "cancelled";
+    this.#pool.get(worker)?.port?.cancel({ token, reason, graceMs: cancelGraceMs });
   }
 
   #deliver(actor: TaskActor, journal: readonly JournalEvent[], next: number | undefined): void {
@@ -55,7 +66,8 @@ export class Assignments {
     if (token === null || workerId === null) return;
     const worker = this.#pool.get(workerId);
     if (worker === undefined || worker.port === null) return;
-    if (this.#pool.markSent(workerId, token) === undefined) return;
+    if (worker.holdings.get(token)?.sentAt !== null) return;
+    this.#pool.markSent(workerId, token);
     const assignment: Assignment = {
       task: identity.id,
       attempt: snapshot.context.attempt,

@@ -25,7 +25,7 @@ const pageRows = 500;
  */
 export class Audience {
   readonly #options: AudienceOptions;
-  readonly #waiters = new Map<string, Set<(ending: Ending) => void>>();
+  readonly #waiters = new Map<string, Set<(ending: Ending | null) => void>>();
   readonly #followers = new Map<string, Set<Follower>>();
   #isClosed = false;
 
@@ -33,8 +33,18 @@ export class Audience {
     this.#options = options;
   }
 
-  /** Calls once with the task's end, unless the returned function is called first. */
-  awaitEnd(task: string, onEnd: (ending: Ending) => void): () => void {
+  get followerCount(): number {
+    let followers = 0;
+    for (const ofTask of this.#followers.values()) followers += ofTask.size;
+    return followers;
+  }
+
+  /**
+   * Calls once with the task's end, or null when the node stops before it, unless the returned
+   * function is called first.
+   */
+  awaitEnd(task: string, onEnd: (ending: Ending | null) => void): () => void {
+    if (this.#isClosed) queueMicrotask(() => onEnd(null));
     const waiters = this.#waiters.get(task) ?? new Set();
     if (waiters.size === 0) this.#attend(task, () => this.#waiters.set(task, waiters));
     waiters.add(onEnd);
@@ -92,12 +102,13 @@ export class Audience {
 
   close(): void {
     this.#isClosed = true;
+    for (const task of [...this.#waiters.keys()]) this.#end(task, null);
     for (const followers of [...this.#followers.values()]) {
       for (const follower of [...followers]) this.#finish(follower, "shutdown");
     }
   }
 
-  #end(task: string, ending: Ending): void {
+  #end(task: string, ending: Ending | null): void {
     const waiters = this.#waiters.get(task);
     if (waiters === undefined) return;
     this.#desert(task, () => this.#waiters.delete(task));

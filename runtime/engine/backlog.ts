@@ -1,9 +1,11 @@
 import { isSuspect } from "../machines/task.machine.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
+import type { Meters } from "../ports/meters.ts";
 import type { TaskRow } from "../store/rows.ts";
 import type { Head, QueueStore } from "../store/store.ts";
 import type { Pool } from "./pool.ts";
+import { QueueKnowledge } from "./queue-knowledge.ts";
 import type { TaskActor } from "./task-actor.ts";
 import { freeSlots, headKey, type WorkerActor } from "./worker-actor.ts";
 
@@ -12,6 +14,8 @@ const claimTasksMax = 500;
 const prefetchWindowMs = 20;
 /** A claimed task that found no slot goes back: another node may have one. */
 const claimHeldMsMax = 1_000;
+/** Suspects wait for a worker without one; so many of them do not keep others from a free slot. */
+const suspectsAside = 100;
 
 export interface BacklogOptions {
   readonly node: string;
@@ -19,6 +23,7 @@ export interface BacklogOptions {
   readonly pool: Pool;
   readonly clock: Clock;
   readonly log: Log;
+  readonly meters: Meters;
   /** Brings a claimed row into memory. */
   adopt(row: TaskRow): TaskActor;
   /** Reserves a slot of the worker for a claimed task. */
@@ -30,17 +35,15 @@ export interface BacklogOptions {
  * What is ready and has no slot: the queue in the store, and the few tasks claimed from it that
  * wait in memory for a slot that is about to be free.
  *
- * B1. A head is `quiet` only when a claim came back short and nothing was queued there meanwhile.
- * B2. A fresh task takes a slot at once only at a quiet head with nothing claimed: age and priority
- *     go before arrival.
+ * B1. A fresh task takes a slot at once only when every task that stands before it has one, too:
+ *     age and priority go before arrival.
+ * B2. What was claimed and finds no slot goes back within about a second: another node may have one.
  */
 export class Backlog {
   readonly #options: BacklogOptions;
-  /** Heads with nothing in the queue, as far as this node knows. */
-  readonly #quiet = new Set<string>();
+  readonly #knowledge: QueueKnowledge;
   readonly #claimed = new Map<string, Claimed[]>();
   #claimedCount = 0;
-  #queuedSince = 0;
   #isClaiming = false;
   #isClaimDue = false;
   #isClosed = false;
@@ -48,24 +51,35 @@ export class Backlog {
 
   constructor(options: BacklogOptions) {
     this.#options = options;
+    this.#knowledge = new QueueKnowledge(options.pool);
   }
 
-  /** B2. */
-  isClear(head: Head): boolean {
-    const key = headKey(head);
-    return this.#quiet.has(key) && !this.#claimed.has(key);
+  /** B1. */
+  hasRoomAtOnce(head: Head): boolean {
+    const free = this.#options.pool.freeSlotsFor(head);
+    return free > 0 && this.#knowledge.sparesOneOf(free, this.#claimedCount);
   }
 
-  /** A task is about to stand in the queue, or stands there: the head is not quiet any more. */
-  noteQueued(head: Head): void {
-    this.#queuedSince += 1;
-    this.#quiet.delete(headKey(head));
+  /** A turn under way leaves its task to the queue. */
+  willQueue(): void {
+    this.#knowledge.willQueue();
+  }
+
+  /** That turn was committed, with the task at this head; or, with null, it was not. */
+  wasQueued(head: Head | null): void {
+    this.#knowledge.wasQueued(head);
+    if (head !== null) this.claimSoon();
   }
 
   /** Something may be in the queue now that this node did not put there. */
   noteUnknown(): void {
-    this.#queuedSince += 1;
-    this.#quiet.clear();
+    this.#knowledge.news();
+    this.claimSoon();
+  }
+
+  /** The poll that finds what a lost hint did not tell. */
+  lookAgain(): void {
+    this.#knowledge.doubt();
     this.claimSoon();
   }
 
@@ -117,14 +131,21 @@ export class Backlog {
     this.#releaseWhere(() => true);
   }
 
+  /** Claimed while its own commit was still unresolved: that is resolved now, and leaves it to the queue. */
+  giveBack(actor: TaskActor): void {
+    actor.isClaimed = false;
+    this.#options.release([actor]);
+  }
+
   #releaseWhere(isWanted: (entry: Claimed) => boolean): void {
     const stale = [...this.#claimed.values()].flat().filter(isWanted);
     for (const entry of stale) {
       this.#forget(entry);
       entry.actor.isClaimed = false;
-      this.noteQueued(entry.head);
     }
-    if (stale.length > 0) this.#options.release(stale.map(({ actor }) => actor));
+    if (stale.length === 0) return;
+    this.#options.release(stale.map(({ actor }) => actor));
+    this.#knowledge.news();
   }
 
   async #claimAll(): Promise<void> {
@@ -147,18 +168,16 @@ export class Backlog {
 
   /** True: the queue may hold more and there is room for it. */
   async #claimFor(group: Group): Promise<boolean> {
-    const heads = group.heads.filter((head) => !this.#quiet.has(headKey(head)));
+    const heads = group.heads.filter((head) => this.#knowledge.mayHoldMore(head));
     const limit = Math.min(claimTasksMax, group.room - this.#claimedAt(group.heads));
     if (heads.length === 0 || limit <= 0) return false;
-    const queuedBefore = this.#queuedSince;
+    const learn = this.#knowledge.claiming(heads);
     const rows = await this.#options.queue.claim(this.#options.node, heads, limit);
+    this.#options.meters.claimed(rows.length);
     for (const row of rows) this.#add(row);
-    const isShort = rows.length < limit;
-    if (isShort && queuedBefore === this.#queuedSince) {
-      for (const head of heads) this.#quiet.add(headKey(head));
-    }
+    learn(rows, rows.length < limit);
     this.fill();
-    return !isShort || queuedBefore !== this.#queuedSince;
+    return heads.some((head) => this.#knowledge.mayHoldMore(head));
   }
 
   /** Workers that serve the same definitions, and how many tasks they have room for. */
@@ -185,12 +204,19 @@ export class Backlog {
 
   #claimedAt(heads: readonly Head[]): number {
     if (this.#claimedCount === 0) return 0;
-    return heads.reduce((sum, head) => sum + (this.#claimed.get(headKey(head))?.length ?? 0), 0);
+    const claimed = heads.flatMap((head) => this.#claimed.get(headKey(head)) ?? []);
+    const suspects = claimed.filter(({ actor }) => isSuspect(actor.snapshot.context)).length;
+    return claimed.length - Math.min(suspects, suspectsAside);
   }
 
   #add(row: TaskRow): void {
     const actor = this.#options.adopt(row);
-    if (actor.isCommitting || actor.snapshot.value !== "ready") return;
+    if (actor.isCommitting) {
+      // Its commit was applied and the answer lost: this claim came between that and the next try.
+      actor.isClaimed = true;
+      return;
+    }
+    if (actor.snapshot.value !== "ready") return;
     const { namespace, definition } = row;
     const head = { namespace, definition, version: row.version };
     const key = headKey(head);

@@ -53,7 +53,7 @@ export function decide(
         type: "attempt.failed",
         token: message.token,
         error: message.error,
-        retryAt: scope.now + drawRetryDelay(context.policy, context.failures, scope.entropy),
+        retryAt: scope.now + drawRetryDelay(context.policy, context.failures + 1, scope.entropy),
       };
     case "refuse":
       if (context.token !== message.token) return null;
@@ -81,7 +81,7 @@ export function decide(
       return {
         type: "attempt.timedOut",
         token: message.token,
-        retryAt: scope.now + drawRetryDelay(context.policy, context.failures, scope.entropy),
+        retryAt: scope.now + drawRetryDelay(context.policy, context.failures + 1, scope.entropy),
       };
     case "abandon":
       return { type: "attempt.cancelled", token: message.token, forced: true };

@@ -1,9 +1,10 @@
-import { KantokuError } from "../../sdk/errors.ts";
+import { isKantokuError, KantokuError } from "../../sdk/errors.ts";
 import type { RegisterParams, WorkerLink, WorkerPort } from "../../sdk/protocol/service.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Entropy } from "../ports/entropy.ts";
 import { ownProcess } from "../ports/host-process.ts";
 import type { Log } from "../ports/log.ts";
+import { type Meters, silentMeters } from "../ports/meters.ts";
 import type { Store } from "../store/store.ts";
 import { Audience } from "./audience.ts";
 import { instanceOf, Life } from "./life.ts";
@@ -15,6 +16,8 @@ export interface EngineOptions {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly log: Log;
+  /** Silent unless given. */
+  readonly meters?: Meters;
   readonly nodeLeaseMs?: number;
   readonly workerLeaseMs?: number;
   readonly heartbeatMs?: number;
@@ -31,8 +34,10 @@ export class Engine {
   readonly #options: EngineOptions;
   readonly #registrations = new Set<Registration>();
   readonly #process = ownProcess();
+  readonly #unobserve: () => void;
   #life: Life;
   #isStopping = false;
+  #rebirth: Promise<void> = Promise.resolve();
   #hints: { close(): Promise<void> } | null = null;
 
   private constructor(options: EngineOptions) {
@@ -47,6 +52,12 @@ export class Engine {
       onAttention: (task, isWanted) => this.#attend(task, isWanted),
     });
     this.#life = this.#conceive();
+    this.#unobserve = (options.meters ?? silentMeters).observe({
+      runningAttempts: () => this.#life.pool.heldCount,
+      gatheredTurns: () => this.#life.commits.waitingCount,
+      connectedWorkers: () => this.#life.pool.attachedCount,
+      liveSubscriptions: () => this.audience.followerCount,
+    });
   }
 
   static async start(options: EngineOptions): Promise<Engine> {
@@ -82,37 +93,51 @@ export class Engine {
 
   async register(namespace: string, params: RegisterParams, port: WorkerPort): Promise<WorkerLink> {
     this.assertUp();
-    const link = await this.#life.workers.register(namespace, params, port);
+    let registration: Registration | null = null;
+    // A worker that is lost or serves elsewhere is not taken along into the next life.
+    const watched: WorkerPort = {
+      assign: (assignment) => port.assign(assignment),
+      cancel: (cancellation) => port.cancel(cancellation),
+      superseded: () => {
+        if (registration !== null) this.#registrations.delete(registration);
+        port.superseded();
+      },
+    };
+    const link = await this.#life.workers.register(namespace, params, watched);
     const worker = link.registered.worker;
-    const registration: Registration = { namespace, params: { ...params, worker }, port, link };
+    registration = { namespace, params: { ...params, worker }, port: watched, link };
     for (const other of this.#registrations) {
       if (other.link.registered.worker === worker) this.#registrations.delete(other);
     }
     this.#registrations.add(registration);
+    const own = registration;
     return {
       registered: link.registered,
       detach: () => {
-        this.#registrations.delete(registration);
-        registration.link.detach();
+        this.#registrations.delete(own);
+        own.link.detach();
       },
     };
   }
 
   async stop(): Promise<void> {
     this.#isStopping = true;
+    await this.#rebirth;
     await this.#life.end();
     this.audience.close();
     await this.#hints?.close();
+    this.#unobserve();
   }
 
   #conceive(): Life {
     const { nodeLeaseMs, workerLeaseMs, heartbeatMs, lanes, retentionMs } = this.#options;
-    const { store, clock, entropy, log } = this.#options;
+    const { store, clock, entropy, log, meters = silentMeters } = this.#options;
     return new Life({
       store,
       clock,
       entropy,
       log,
+      meters,
       process: this.#process,
       audience: this.audience,
       nodeLeaseMs: nodeLeaseMs ?? 10_000,
@@ -120,7 +145,9 @@ export class Engine {
       heartbeatMs: heartbeatMs ?? 3_000,
       lanes: lanes ?? 3,
       retentionMs: retentionMs ?? null,
-      onDeath: () => void this.#liveAgain(),
+      onDeath: () => {
+        this.#rebirth = this.#liveAgain();
+      },
     });
   }
 
@@ -130,10 +157,13 @@ export class Engine {
       const held = this.#heldTokens(before);
       const life = this.#conceive();
       try {
+        await life.lease.bury(before.incarnation);
         await life.begin();
         this.#life = life;
-        await this.#reattach(life, held);
+        await this.#reattach(before.incarnation, held);
         for (const task of this.audience.attended()) this.#attend(task, true);
+        // What ended in a commit that the last life did not hear of.
+        await life.watches.refresh(this.audience.attended());
         return;
       } catch (error) {
         this.log.warn("node could not start again; tries on", { error });
@@ -154,20 +184,28 @@ export class Engine {
   }
 
   /** Workers do not notice: their sockets are here and their attempts go on. */
-  async #reattach(life: Life, held: ReadonlyMap<string, string[]>): Promise<void> {
+  async #reattach(before: string, held: ReadonlyMap<string, string[]>): Promise<void> {
     for (const registration of this.#registrations) {
       const { namespace, params, port } = registration;
-      const attempts = held.get(registration.link.registered.worker) ?? [];
+      const { worker } = registration.link.registered;
+      const attempts = held.get(worker) ?? [];
       try {
-        const link = await life.workers.register(namespace, { ...params, attempts }, port);
+        if ((await this.store.workers.read(worker))?.node !== before) {
+          port.superseded();
+          continue;
+        }
+        const link = await this.#life.workers.register(namespace, { ...params, attempts }, port);
         registration.link = link;
+        // Its socket closed meanwhile, and detached only from the last life.
+        if (!this.#registrations.has(registration)) link.detach();
         for (const token of link.registered.drop) {
           port.cancel({ token, reason: "the attempt is over", graceMs: 0 });
         }
       } catch (error) {
         this.log.warn("worker not taken along", { worker: params.worker, error });
         this.#registrations.delete(registration);
-        port.superseded();
+        // For any other reason it is unknown here: its next heartbeat hears so, and it registers.
+        if (isKantokuError(error, "conflict")) port.superseded();
       }
     }
   }

@@ -1,6 +1,7 @@
 import type { Clock } from "../ports/clock.ts";
 import type { Entropy } from "../ports/entropy.ts";
 import type { Log } from "../ports/log.ts";
+import type { Meters } from "../ports/meters.ts";
 import { type CommitStore, isStoreError, StoreError } from "../store/store.ts";
 import type { Committed, Turn } from "../store/turns.ts";
 
@@ -38,6 +39,7 @@ export class GroupCommit {
   readonly #clock: Clock;
   readonly #entropy: Entropy;
   readonly #log: Log;
+  readonly #meters: Meters;
   readonly #idleLanes: Lane[];
   readonly #waiting: Turning[] = [];
   #node: string;
@@ -52,6 +54,7 @@ export class GroupCommit {
     clock: Clock;
     entropy: Entropy;
     log: Log;
+    meters: Meters;
     node: string;
     lanes?: number;
   }) {
@@ -59,6 +62,7 @@ export class GroupCommit {
     this.#clock = options.clock;
     this.#entropy = options.entropy;
     this.#log = options.log;
+    this.#meters = options.meters;
     this.#node = options.node;
     const lanes = options.lanes ?? lanesDefault;
     this.#idleLanes = Array.from({ length: lanes }, (_, index) => ({ index, lastId: 0 }));
@@ -121,6 +125,7 @@ export class GroupCommit {
   async #settle(lane: Lane, drafts: readonly Draft[]): Promise<void> {
     const outcome = await this.#send(lane, drafts);
     if (outcome.kind === "committed") {
+      this.#meters.committed(drafts.length, outcome.tookMs);
       for (const draft of drafts) draft.committed(outcome.committed);
       return;
     }
@@ -128,6 +133,7 @@ export class GroupCommit {
     const isDivisible = error.fault === "stale" || error.fault === "refused";
     if (!isDivisible || drafts.length === 1) {
       if (isDivisible) this.#log.warn("a turn was not committed", { fault: error.fault, error });
+      this.#meters.turnsRejected(drafts.length, error.fault);
       for (const draft of drafts) draft.rejected(error, wasSent);
       return;
     }
@@ -143,14 +149,16 @@ export class GroupCommit {
     const batch = { node: this.#node, lane: lane.index, id: lane.lastId, turns };
     let wasSent = false;
     for (let resends = 0; ; resends += 1) {
+      const sentAt = this.#clock.monotonic();
       try {
         const committed = await this.#store.commit(batch);
         this.outageSince = null;
-        return { kind: "committed", committed };
+        return { kind: "committed", committed, tookMs: this.#clock.monotonic() - sentAt };
       } catch (cause) {
         const error = isStoreError(cause)
           ? cause
           : new StoreError("refused", "the store failed unexpectedly", { cause });
+        this.#meters.commitFailed(error.fault);
         if (error.fault === "unknown") wasSent = true;
         const isOutage = error.fault === "unknown" || error.fault === "unavailable";
         if (isOutage) this.outageSince ??= this.#clock.monotonic();
@@ -174,5 +182,5 @@ interface Lane {
 }
 
 type Outcome =
-  | { readonly kind: "committed"; readonly committed: Committed }
+  | { readonly kind: "committed"; readonly committed: Committed; readonly tookMs: number }
   | { readonly kind: "rejected"; readonly error: StoreError; readonly wasSent: boolean };

@@ -3,6 +3,7 @@ import { DatabaseClock } from "../ports/database-clock.ts";
 import type { Entropy } from "../ports/entropy.ts";
 import type { ProcessIdentity } from "../ports/host-process.ts";
 import type { Log } from "../ports/log.ts";
+import type { Meters } from "../ports/meters.ts";
 import type { Head, Hint, Store } from "../store/store.ts";
 import { Assignments } from "./assignments.ts";
 import type { Audience } from "./audience.ts";
@@ -13,7 +14,6 @@ import { NodeLease } from "./node-lease.ts";
 import { Pool } from "./pool.ts";
 import { Post } from "./post.ts";
 import { createRounds, type Rounds } from "./rounds.ts";
-import type { TaskActor } from "./task-actor.ts";
 import { TaskDirectory } from "./task-directory.ts";
 import { Watches } from "./watches.ts";
 import { WorkerRegistry } from "./worker-registry.ts";
@@ -23,6 +23,7 @@ export interface LifeOptions {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly log: Log;
+  readonly meters: Meters;
   readonly process: ProcessIdentity;
   readonly nodeLeaseMs: number;
   readonly workerLeaseMs: number;
@@ -35,6 +36,8 @@ export interface LifeOptions {
   /** The lease is gone; everything here is over. */
   onDeath(): void;
 }
+
+const releaseRetryMs = 1_000;
 
 /** Everything a node is under one incarnation: made together, ended together. */
 export class Life {
@@ -55,7 +58,7 @@ export class Life {
   #isOver = false;
 
   constructor(options: LifeOptions) {
-    const { store, entropy, log } = options;
+    const { store, entropy, log, meters } = options;
     const node = entropy.id();
     const clock = new DatabaseClock(options.clock);
     this.#options = options;
@@ -66,6 +69,7 @@ export class Life {
       clock,
       entropy,
       log,
+      meters,
       node,
       lanes: options.lanes,
     });
@@ -78,6 +82,7 @@ export class Life {
       clock,
       entropy,
       log,
+      meters,
       commits: this.commits,
       pool: this.pool,
       deadlines: this.#deadlines,
@@ -86,6 +91,7 @@ export class Life {
       timerSet: (inMs) => this.#rounds.timers.expect(inMs),
       queued: (head) => this.#hintReady(head),
       announce: (tasks) => this.watches.announce(tasks),
+      release: (task) => this.#release([task]),
       reroute: (task, message) => this.post.reroute(task, message),
       fenced: () => this.#die(),
     });
@@ -95,9 +101,10 @@ export class Life {
       pool: this.pool,
       clock,
       log,
+      meters,
       adopt: (row) => this.directory.adopt(row),
       assign: (actor, worker) => this.directory.assign(actor, worker),
-      release: (actors) => this.#release(actors),
+      release: (actors) => this.#release(actors.map(({ identity }) => identity.id)),
     });
     this.directory.connect(this.backlog);
     this.post = new Post({ node, store, log, entropy, directory: this.directory });
@@ -189,15 +196,17 @@ export class Life {
     this.#options.onDeath();
   }
 
-  #release(actors: readonly TaskActor[]): void {
+  #release(ids: readonly string[]): void {
     if (this.#isOver) return;
-    const ids = actors.map(({ identity }) => identity.id);
     for (const id of ids) this.directory.forget(id);
-    this.#options.store.tasks.release(this.incarnation, ids).catch((error: unknown) => {
-      // Still owned by a live node: the sweep cannot free them, so try until it works.
-      this.#options.log.warn("release failed", { error });
-      this.clock.after(1_000, () => this.#release(actors));
-    });
+    this.#options.store.tasks.release(this.incarnation, ids).then(
+      () => this.backlog.noteUnknown(),
+      (error: unknown) => {
+        // Still owned by a live node: no sweep frees them, so try until it works.
+        this.#options.log.warn("release failed; tries on", { error });
+        this.clock.after(releaseRetryMs, () => this.#release(ids));
+      },
+    );
   }
 }
 

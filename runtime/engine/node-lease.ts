@@ -39,6 +39,11 @@ export class NodeLease {
     this.#contactSince = options.clock.monotonic();
   }
 
+  /** For how long the contact with the database has been unbroken. */
+  get watchedMs(): number {
+    return this.#options.clock.monotonic() - this.#contactSince;
+  }
+
   async enlist(): Promise<void> {
     const { nodes, incarnation, leaseMs } = this.#options;
     const identity = { incarnation, ...this.#options.process };
@@ -64,10 +69,9 @@ export class NodeLease {
 
   /** L2, L3. */
   async reap(): Promise<void> {
-    const { nodes, clock, leaseMs, log, incarnation } = this.#options;
+    const { nodes, leaseMs, log, incarnation } = this.#options;
     const expired = (await nodes.expired()).filter((node) => node !== incarnation);
-    const hasWatchedLongEnough = clock.monotonic() - this.#contactSince >= leaseMs;
-    for (const node of hasWatchedLongEnough ? expired : []) {
+    for (const node of this.watchedMs >= leaseMs ? expired : []) {
       log.warn("node reaped", { node });
       await nodes.remove(node);
     }
@@ -76,12 +80,17 @@ export class NodeLease {
 
   /** Actors whose owner has no lease row, whoever deleted it. */
   async freeOrphans(): Promise<void> {
-    while ((await this.#options.nodes.free(freeRows)) === freeRows);
+    while ((await this.#options.nodes.free(freeRows)) > 0);
+  }
+
+  /** An incarnation of this very process that is known to be over; waits for its last commits. */
+  async bury(incarnation: string): Promise<void> {
+    await this.#options.nodes.remove(incarnation);
+    await this.freeOrphans();
   }
 
   async resign(): Promise<void> {
-    await this.#options.nodes.remove(this.#options.incarnation);
-    await this.freeOrphans();
+    await this.bury(this.#options.incarnation);
   }
 
   /** A crash that is certain need not wait for its lease: a restart works again at once. */

@@ -25,7 +25,7 @@ export function mergePolicy(asked: Asked | null, defined: Asked | undefined): Po
 }
 
 /**
- * The delay before attempt `failures + 1`, in milliseconds, drawn with full jitter: uniform between
+ * The delay after so many failures, in milliseconds, drawn with full jitter: uniform between
  * `minMs` and the exponential ceiling (a crowd that failed together does not come back together).
  */
 export function drawRetryDelay(policy: Policy | null, failures: number, entropy: Entropy): number {

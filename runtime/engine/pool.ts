@@ -2,7 +2,7 @@ import type { Asked } from "../machines/task.events.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Head } from "../store/store.ts";
 import type { Placement } from "./messages.ts";
-import { freeSlots, type Holding, headKey, type WorkerActor } from "./worker-actor.ts";
+import { freeSlots, headKey, type WorkerActor } from "./worker-actor.ts";
 
 /**
  * The workers attached to this node and the slots they have. Free slots are derived from what each
@@ -15,6 +15,20 @@ export class Pool {
 
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  /** Attempts that workers of this node hold, abandoned ones included. */
+  get heldCount(): number {
+    let held = 0;
+    for (const { holdings } of this.#workers.values()) held += holdings.size;
+    return held;
+  }
+
+  /** Workers whose process is in reach. */
+  get attachedCount(): number {
+    let attached = 0;
+    for (const { port } of this.#workers.values()) if (port !== null) attached += 1;
+    return attached;
   }
 
   get(id: string): WorkerActor | undefined {
@@ -53,6 +67,19 @@ export class Pool {
     return this.#servers.has(headKey(head));
   }
 
+  /** Keys of all heads that some worker here serves. */
+  servedKeys(): Iterable<string> {
+    return this.#servers.keys();
+  }
+
+  freeSlotsFor(head: Head): number {
+    let free = 0;
+    for (const worker of this.#servers.get(headKey(head)) ?? []) {
+      free += Math.max(0, freeSlots(worker));
+    }
+    return free;
+  }
+
   isServedAnyVersion(task: { readonly namespace: string; readonly definition: string }): boolean {
     for (const { row, heads } of this.#workers.values()) {
       if (row.namespace !== task.namespace) continue;
@@ -85,6 +112,18 @@ export class Pool {
     if (holding.isSuspect) worker.suspects.add(holding.token);
   }
 
+  /** An attempt of a task that ended without it, or of nobody: it takes a slot until it is reported. */
+  holdAbandoned(worker: WorkerActor, attempt: { token: string; task: string }): void {
+    const sentAt = this.#clock.monotonic();
+    worker.holdings.set(attempt.token, {
+      ...attempt,
+      isSuspect: false,
+      sentAt,
+      missedBeats: 0,
+      isAbandoned: true,
+    });
+  }
+
   /** The worker's slot under this token is free again. */
   letGo(workerId: string, token: string): boolean {
     const worker = this.#workers.get(workerId);
@@ -98,17 +137,15 @@ export class Pool {
     return undefined;
   }
 
-  markSent(workerId: string, token: string): Holding | undefined {
+  markSent(workerId: string, token: string): void {
     const holding = this.#workers.get(workerId)?.holdings.get(token);
     if (holding !== undefined) holding.sentAt = this.#clock.monotonic();
-    return holding;
   }
 
   abandon(workerId: string, token: string): void {
-    const worker = this.#workers.get(workerId);
-    const holding = worker?.holdings.get(token);
+    const holding = this.#workers.get(workerId)?.holdings.get(token);
+    // Still a suspect, if it was one: what nobody waits for any more can kill its worker all the same.
     if (holding !== undefined) holding.isAbandoned = true;
-    worker?.suspects.delete(token);
   }
 
   definedPolicy(workerId: string, definition: string, version: string): Asked | undefined {

@@ -7,9 +7,13 @@ import type { Life } from "./life.ts";
 
 const mailPollMs = 1_000;
 const timersPollMs = 1_000;
+/** A due timer may be another node's to ring, or on its way in a commit: asking at once would spin. */
+const timersPauseMs = 20;
 const lettersAtOnce = 200;
 const timersAtOnce = 500;
 const tendMs = 1_000;
+const watchedPollMs = 1_000;
+const watchedAtOnce = 200;
 const retentionMs = 5_000;
 const retentionRows = 500;
 /** A run that begins this much too late was held up by a stall of this process. */
@@ -42,7 +46,9 @@ export function createRounds(options: RoundsOptions): Rounds {
   const lease = loop("lease", options.nodeLeaseMs / 4, () => life.lease.renew());
   const reap = loop("reap", Math.min(2_500, options.nodeLeaseMs / 4), async () => {
     await life.lease.reap();
-    await life.workers.reapExpired();
+    // L2 for workers: in an outage nobody could extend their leases.
+    if (life.lease.watchedMs >= options.workerLeaseMs) await life.workers.reapExpired();
+    await life.workers.reapStranded();
   });
   const workers = loop("workers", Math.min(tendMs, options.workerLeaseMs / 4), (lateMs) =>
     life.workers.tend(lateMs > stallMs ? lateMs : 0),
@@ -59,16 +65,23 @@ export function createRounds(options: RoundsOptions): Rounds {
       life.directory.post(actor, { type: "timer", kind: timer.kind });
     }
     if (due.length === timersAtOnce) return 0;
-    return (await store.timers.untilNext()) ?? timersPollMs;
+    const nextMs = (await store.timers.untilNext()) ?? timersPollMs;
+    return nextMs > 0 ? nextMs : timersPauseMs;
   });
   const backlog = loop("backlog", 1_000, async () => {
     life.backlog.releaseStale();
-    life.backlog.noteUnknown();
+    life.backlog.lookAgain();
   });
-  const watched = loop("watched", 1_000, async () => {
-    if (life.lease.nodeCount > 1) {
-      await life.watches.refresh(audience.attended().filter((id) => !life.directory.get(id)));
-    }
+  // While this node seems alone, another may have come, run a task and gone between two renewals of
+  // the lease: so a few of those waited for are looked at all the same, in turn.
+  let watchedAt = 0;
+  const watched = loop("watched", watchedPollMs, async () => {
+    const elsewhere = audience.attended().filter((id) => !life.directory.get(id));
+    if (life.lease.nodeCount > 1) return life.watches.refresh(elsewhere);
+    if (watchedAt >= elsewhere.length) watchedAt = 0;
+    const some = elsewhere.slice(watchedAt, watchedAt + watchedAtOnce);
+    watchedAt += watchedAtOnce;
+    return life.watches.refresh(some);
   });
   const retention = loop("retention", retentionMs, async () => {
     if (options.retentionMs === null) return;

@@ -50,6 +50,11 @@ export function createTaskActor(identity: TaskIdentity): TaskActor {
   };
 }
 
+/** Names one use of a step within its task. */
+export function stepKey({ step, occurrence }: { step: string; occurrence: number }): string {
+  return `${step}#${occurrence}`;
+}
+
 export function restoreTaskActor(row: TaskRow, log: Log): TaskActor {
   const actor = createTaskActor(row);
   actor.state = row;

@@ -4,6 +4,7 @@ import { isSuspect } from "../machines/task.machine.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Entropy } from "../ports/entropy.ts";
 import type { Log } from "../ports/log.ts";
+import type { Meters } from "../ports/meters.ts";
 import type { TaskIdentity, TaskRow } from "../store/rows.ts";
 import type { Head, StoreError } from "../store/store.ts";
 import type { Committed } from "../store/turns.ts";
@@ -13,16 +14,21 @@ import type { Deadlines } from "./deadlines.ts";
 import type { Draft, GroupCommit } from "./group-commit.ts";
 import { failCaller, type Placement, type TaskMessage } from "./messages.ts";
 import { type Pool, placementOf } from "./pool.ts";
-import { createTaskActor, restoreTaskActor, type TaskActor } from "./task-actor.ts";
+import { createTaskActor, restoreTaskActor, stepKey, type TaskActor } from "./task-actor.ts";
 import { mintToken } from "./token.ts";
 import { type Candidate, type TaskDraft, type TurnScope, takeTurn } from "./turn.ts";
 import type { WorkerActor } from "./worker-actor.ts";
+
+/** Between a turn that the database refused and the next try. */
+const refusedPauseMs = 1_000;
+const isOurOwn: ReadonlySet<TaskMessage["type"]> = new Set(["lose", "expire", "abandon"]);
 
 export interface DirectoryOptions {
   readonly node: string;
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly log: Log;
+  readonly meters: Meters;
   readonly commits: GroupCommit;
   readonly pool: Pool;
   readonly deadlines: Deadlines;
@@ -35,6 +41,8 @@ export interface DirectoryOptions {
   queued(head: Head): void;
   /** Another node watches these tasks. */
   announce(tasks: readonly string[]): void;
+  /** Gives a task back that this node may own without holding it. */
+  release(task: string): void;
   /** A message whose actor turned out to be stale here looks for its owner again. */
   reroute(task: string, message: TaskMessage): void;
   /** This node's lease is gone: nothing of what it holds in memory is its own any more. */
@@ -82,13 +90,20 @@ export class TaskDirectory {
       return present;
     }
     const actor = restoreTaskActor(row, this.#options.log);
-    if (present !== undefined) actor.mailbox.push(...present.mailbox);
     this.#actors.set(row.id, actor);
     this.#armDeadlines(actor);
+    for (const message of present?.mailbox.splice(0) ?? []) {
+      // Which steps are recorded has to be read again first.
+      if (message.type === "recordStep") this.#options.reroute(row.id, message);
+      else this.post(actor, message);
+    }
     return actor;
   }
 
+  /** An actor that has left memory since the caller found it takes no mail: it would lie there for ever. */
   post(actor: TaskActor, message: TaskMessage): void {
+    const { id } = actor.identity;
+    if (this.#actors.get(id) !== actor) return this.#divert(id, [message]);
     actor.mailbox.push(message);
     this.#schedule(actor);
   }
@@ -110,7 +125,7 @@ export class TaskDirectory {
     const actor = this.#actors.get(id);
     if (actor === undefined || actor.isCommitting) return;
     this.#remove(actor);
-    for (const message of actor.mailbox.splice(0)) this.#options.reroute(id, message);
+    this.#divert(id, actor.mailbox.splice(0));
   }
 
   /** The node's lease is gone: everybody who waits comes again under the same key. */
@@ -165,9 +180,11 @@ export class TaskDirectory {
     const { namespace, definition } = identity;
     const head = { namespace, definition, version };
     const isSuspected = isSuspect(snapshot.context);
-    const worker = this.#backlog?.isClear(head) ? this.#options.pool.pick(head, isSuspected) : null;
+    const worker = this.#backlog?.hasRoomAtOnce(head)
+      ? this.#options.pool.pick(head, isSuspected)
+      : null;
     if (worker === null) {
-      this.#backlog?.noteQueued(head);
+      this.#backlog?.willQueue();
       return null;
     }
     const token = mintToken(identity.id, snapshot.context.attempt + 1, this.#options.entropy);
@@ -187,6 +204,7 @@ export class TaskDirectory {
 
     const tokenBefore = actor.snapshot.context.token;
     const workerBefore = actor.snapshot.context.worker;
+    this.#options.meters.turned(actor.identity.definition, actor.state, turn);
     actor.state = turn.state;
     actor.snapshot = draft.snapshot;
     const { token } = draft.snapshot.context;
@@ -214,12 +232,12 @@ export class TaskDirectory {
     }
     this.#remove(actor);
     const { identity, state } = actor;
-    for (const message of actor.mailbox.splice(0)) this.#options.reroute(identity.id, message);
+    this.#divert(identity.id, actor.mailbox.splice(0));
+    if (actor.isClaimed) this.#backlog?.giveBack(actor);
     if (state.status === "ready") {
       const { namespace, definition } = identity;
       const head = { namespace, definition, version: state.version };
-      this.#backlog?.noteQueued(head);
-      this.#backlog?.claimSoon();
+      this.#backlog?.wasQueued(head);
       this.#options.queued(head);
     }
   }
@@ -227,7 +245,7 @@ export class TaskDirectory {
   /** Its key was taken: nothing of it was written. */
   #lost(draft: TaskDraft): void {
     this.#remove(draft.actor);
-    if (draft.placement !== null) this.#unplace(draft.placement);
+    this.#takeBack(draft);
     for (const message of draft.messages) {
       if (message.type === "submit") message.caller.answer({ created: false });
       else this.#options.reroute(draft.actor.identity.id, message);
@@ -237,19 +255,51 @@ export class TaskDirectory {
   #rejected(draft: TaskDraft, error: StoreError, wasSent: boolean): void {
     const { actor, messages } = draft;
     actor.isCommitting = false;
-    if (draft.placement !== null) this.#unplace(draft.placement);
+    this.#takeBack(draft);
+    const failure = toKantokuError(error, wasSent);
+    if (error.fault === "refused" && actor.state.owner !== null)
+      return this.#revert(draft, failure);
     this.#remove(actor);
     const { id } = actor.identity;
     if (error.fault === "stale") {
-      // Another node took the task over: its new owner hears what was said to us.
-      for (const message of [...messages, ...actor.mailbox.splice(0)]) {
-        this.#options.reroute(id, message);
-      }
-      return;
+      // Another node took the task over: its new owner hears what was said to us. And should it be
+      // ours all the same, it must not stay owned by a node that does not know it.
+      this.#options.release(id);
+      for (const message of messages) this.#options.reroute(id, message);
+      return this.#divert(id, actor.mailbox.splice(0));
     }
-    const failure = toKantokuError(error, wasSent);
     for (const message of [...messages, ...actor.mailbox.splice(0)]) failCaller(message, failure);
     if (error.fault === "fenced") this.#options.fenced();
+  }
+
+  /** Nothing of the turn was written and the task is still ours: it goes on as it was. */
+  #revert({ actor, messages, turn }: TaskDraft, failure: KantokuError): void {
+    for (const { type, data } of turn.events) {
+      if (type === "step.recorded") actor.steps?.delete(stepKey(JSON.parse(data)));
+    }
+    for (const message of messages) failCaller(message, failure);
+    if (actor.mailbox.length > 0) this.#schedule(actor);
+    // Nobody says these again; and a task that has no slot now goes back to the queue.
+    const owed = messages.filter(({ type }) => isOurOwn.has(type));
+    this.#options.clock.after(refusedPauseMs, () => {
+      if (this.#actors.get(actor.identity.id) !== actor) return;
+      actor.mailbox.push(...owed);
+      this.#schedule(actor);
+    });
+  }
+
+  /** Mail of an actor that is not here any more. A slot reserved for it is free again. */
+  #divert(id: string, messages: readonly TaskMessage[]): void {
+    for (const message of messages) {
+      if (message.type === "assign") this.#unplace(message);
+      else this.#options.reroute(id, message);
+    }
+  }
+
+  /** The slot or the place in the queue that a turn counted on, when it was not committed. */
+  #takeBack({ placement, turn }: TaskDraft): void {
+    if (placement !== null) this.#unplace(placement);
+    if (turn.state.status === "ready") this.#backlog?.wasQueued(null);
   }
 
   #remove(actor: TaskActor): void {

@@ -7,7 +7,7 @@ import type { TaskTurn } from "../store/turns.ts";
 import { assignedEvent, type DecideScope, decide } from "./decide.ts";
 import type { Placement, TaskMessage } from "./messages.ts";
 import { replyTo } from "./replies.ts";
-import { type TaskActor, type TaskSnapshot, taskFold } from "./task-actor.ts";
+import { stepKey, type TaskActor, type TaskSnapshot, taskFold } from "./task-actor.ts";
 
 export interface TurnScope extends DecideScope {
   readonly node: string;
@@ -127,8 +127,8 @@ class Pen {
     return this.#version;
   }
 
-  hasStep({ step, occurrence }: { step: string; occurrence: number }): boolean {
-    return this.actor.steps?.has(`${step}#${occurrence}`) ?? false;
+  hasStep(used: { step: string; occurrence: number }): boolean {
+    return this.actor.steps?.has(stepKey(used)) ?? false;
   }
 
   /** False: the machine does not accept the event now, and nothing is recorded. */
@@ -235,7 +235,7 @@ class Pen {
         }
         break;
       case "step.recorded":
-        this.actor.steps?.add(`${event.step}#${event.occurrence}`);
+        this.actor.steps?.add(stepKey(event));
         break;
     }
     if (isOver(this.snapshot) && event.type !== "attempt.late") this.#end(now);

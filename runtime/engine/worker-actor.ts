@@ -59,12 +59,13 @@ export function headKey({ namespace, definition, version }: Head): string {
 
 /** Folds one event; null when the worker's machine does not accept it. */
 export function foldWorker(row: WorkerRow | null, event: WorkerEvent): WorkerSnapshot | null {
-  const before =
-    row === null || row.seq === 0
-      ? workerFold.initial
-      : workerFold.restore(JSON.parse(row.snapshot) as StoredSnapshot);
+  const before = row === null || row.seq === 0 ? workerFold.initial : restoreWorker(row);
   const { snapshot } = workerFold.next(before, event);
   return snapshot === before ? null : snapshot;
+}
+
+export function restoreWorker(row: WorkerRow): WorkerSnapshot {
+  return workerFold.restore(JSON.parse(row.snapshot) as StoredSnapshot);
 }
 
 /** The rows of a worker's turn. `row` carries what the event changes besides the machine's state. */

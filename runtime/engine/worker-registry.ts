@@ -18,11 +18,21 @@ import type { Backlog } from "./backlog.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import type { Pool } from "./pool.ts";
 import type { TaskDirectory } from "./task-directory.ts";
-import { draftWorkerTurn, foldWorker, headKey, headsOf, type WorkerActor } from "./worker-actor.ts";
+import { taskOfToken } from "./token.ts";
+import {
+  draftWorkerTurn,
+  foldWorker,
+  headKey,
+  headsOf,
+  restoreWorker,
+  type WorkerActor,
+} from "./worker-actor.ts";
 
 /** How long a worker may be without a socket before its attempts count as lost. */
 const detachGraceMs = 5_000;
 const registerTriesMax = 5;
+const workersAtOnce = 100;
+const retryMs = 1_000;
 /** Heartbeats that must lack an attempt: one may have been written before the assignment arrived. */
 const missedBeatsMax = 2;
 
@@ -57,8 +67,27 @@ export class WorkerRegistry {
   }
 
   async register(namespace: string, params: RegisterParams, port: WorkerPort): Promise<WorkerLink> {
+    const { pool } = this.#options;
+    const former = this.#formerOf(namespace, params);
+    const formerPort = former?.port ?? null;
+    // What is sent by the former way from now on, the list of held attempts does not speak of.
+    if (former !== undefined) former.port = null;
+    try {
+      return await this.#register(namespace, params, port);
+    } catch (error) {
+      const isStill = former !== undefined && pool.get(former.row.id) === former;
+      if (isStill && former.port === null) former.port = formerPort;
+      throw error;
+    }
+  }
+
+  async #register(
+    namespace: string,
+    params: RegisterParams,
+    port: WorkerPort,
+  ): Promise<WorkerLink> {
     const { node, pool, store } = this.#options;
-    const { row, instanceBefore } = await this.#commitRegistration(namespace, params);
+    const { row, before: rowBefore } = await this.#commitRegistration(namespace, params);
     await store.definitions.save(
       params.definitions.map(({ name, version = "", ...policy }) => ({
         namespace,
@@ -67,24 +96,26 @@ export class WorkerRegistry {
         policy: JSON.stringify(policy),
       })),
     );
+    const isSameProcess = rowBefore?.instance === params.instance;
     const before = pool.get(row.id);
-    if (before !== undefined && before.row.instance !== params.instance) before.port?.superseded();
+    const isOvertaken =
+      before?.row.instance !== params.instance && (before?.row.seq ?? 0) > row.seq;
+    if (isOvertaken) throw replaced();
+    if (!isSameProcess) before?.port?.superseded();
     const worker = this.#createActor(row, params.definitions, before);
     pool.add(worker);
 
-    const isSameProcess = instanceBefore === params.instance;
     const tasks = await store.tasks.acquireOfWorker(node, row.id);
     for (const task of tasks) this.#options.directory.adopt(task);
     const beat = this.#reconcile(worker, {
       held: tasks.map(({ id }) => id),
       listed: new Set(params.attempts ?? []),
       isSameProcess,
+      wasDraining: rowBefore?.status === "draining",
     });
-    if (pool.get(row.id) !== worker) {
-      throw new KantokuError("conflict", "another process registered under this worker's name");
-    }
+    if (pool.get(row.id) !== worker) throw replaced();
     worker.port = port;
-    this.#sendUnsent(worker);
+    this.#sendAgain(worker);
     this.#options.backlog.noteUnknown();
     const { leaseMs, heartbeatMs } = this.#options;
     return {
@@ -139,9 +170,20 @@ export class WorkerRegistry {
   /** Workers of anybody whose lease has ended. */
   async reapExpired(): Promise<void> {
     const { store, pool } = this.#options;
-    for (const row of await store.workers.expired(100)) {
+    for (const row of await store.workers.expired(workersAtOnce)) {
       if (pool.get(row.id)?.port != null) continue;
       await this.#end(row, { type: "worker.lost", reason: "lease expired" });
+    }
+  }
+
+  /** W3's second half, for whoever recorded a worker's end and died before its attempts followed. */
+  async reapStranded(): Promise<void> {
+    for (const row of await this.#options.store.workers.stranding(workersAtOnce)) {
+      const { reason } = restoreWorker(row).context;
+      await this.#loseAttempts(row.id, {
+        reason: reason ?? "worker gone",
+        counts: row.status === "lost",
+      });
     }
   }
 
@@ -160,10 +202,22 @@ export class WorkerRegistry {
     });
   }
 
+  /** The same process's earlier registration, when it is still attached here. */
+  #formerOf(
+    namespace: string,
+    { name, worker, instance }: RegisterParams,
+  ): WorkerActor | undefined {
+    for (const { row } of this.#options.pool.all()) {
+      if (row.namespace !== namespace || row.instance !== instance) continue;
+      if (row.name === name || row.id === worker) return this.#options.pool.get(row.id);
+    }
+    return undefined;
+  }
+
   async #commitRegistration(
     namespace: string,
     params: RegisterParams,
-  ): Promise<{ row: WorkerRow; instanceBefore: string | null }> {
+  ): Promise<{ row: WorkerRow; before: WorkerRow | null }> {
     for (let tries = 1; ; tries += 1) {
       const known = await this.#find(namespace, params);
       const base = known ?? this.#newRow(namespace, params);
@@ -182,7 +236,7 @@ export class WorkerRegistry {
         const { instance, slots } = params;
         const event = { type: "worker.registered", instance, slots, node: row.node ?? "" } as const;
         const committed = await this.#turn(row, event);
-        return { row: committed, instanceBefore: known?.instance ?? null };
+        return { row: committed, before: known };
       } catch (error) {
         // Two processes of one name at once: the later one reads again and goes second.
         const isRace = isStoreError(error, "stale") || isStoreError(error, "refused");
@@ -241,7 +295,12 @@ export class WorkerRegistry {
   /** W1: holds what the worker lists against what its tasks wait for. */
   #reconcile(
     worker: WorkerActor,
-    claims: { held: readonly string[]; listed: ReadonlySet<string>; isSameProcess: boolean },
+    claims: {
+      held: readonly string[];
+      listed: ReadonlySet<string>;
+      isSameProcess: boolean;
+      wasDraining: boolean;
+    },
   ): Beat {
     const { directory, pool, clock } = this.#options;
     const keep: string[] = [];
@@ -261,26 +320,36 @@ export class WorkerRegistry {
       } else if (holding === undefined || holding.sentAt !== null) {
         pool.letGo(worker.row.id, token);
         const reason = claims.isSameProcess ? "undelivered" : "process replaced";
-        this.#lose(id, token, reason, !claims.isSameProcess);
+        this.#lose(id, token, reason, !claims.isSameProcess && !claims.wasDraining);
       }
     }
     const kept = new Set(keep);
     const drop = [...claims.listed].filter((token) => !kept.has(token));
-    for (const holding of [...worker.holdings.values()]) {
-      const isGone = holding.sentAt !== null && !claims.listed.has(holding.token);
-      if (isGone) pool.letGo(worker.row.id, holding.token);
+    for (const { token, task, sentAt } of [...worker.holdings.values()]) {
+      const actor = directory.get(task);
+      const isRunning = actor?.snapshot.context.token === token;
+      const isOnItsWay = sentAt === null && (actor?.isCommitting || actor?.isScheduled);
+      if (kept.has(token) || isOnItsWay) continue;
+      if (isRunning && claims.held.includes(task) && sentAt === null) continue;
+      if (!claims.listed.has(token)) pool.letGo(worker.row.id, token);
+      // The worker was on another node meanwhile, and the task went on there.
+      if (isRunning && !claims.held.includes(task)) directory.forget(task);
+    }
+    // They run on until the worker has stopped them, and take its slots that long.
+    for (const token of drop) {
+      pool.holdAbandoned(worker, { token, task: taskOfToken(token) ?? "" });
     }
     return { keep, drop };
   }
 
-  /** Assignments that were committed while the worker had no socket. */
-  #sendUnsent(worker: WorkerActor): void {
+  /** What was committed while the worker had no socket, or was on a node that is no more. */
+  #sendAgain(worker: WorkerActor): void {
+    const { directory, assignments } = this.#options;
     for (const holding of worker.holdings.values()) {
-      const actor = this.#options.directory.get(holding.task);
-      const isCommitted = actor?.snapshot.context.token === holding.token;
-      if (actor !== undefined && isCommitted && holding.sentAt === null) {
-        this.#options.assignments.send(actor);
-      }
+      const actor = directory.get(holding.task);
+      if (actor === undefined || actor.snapshot.context.token !== holding.token) continue;
+      if (holding.sentAt === null) assignments.send(actor);
+      else if (actor.snapshot.value === "cancelling") assignments.sendCancel(actor);
     }
   }
 
@@ -308,30 +377,63 @@ export class WorkerRegistry {
 
   /** W3. */
   async #end(row: WorkerRow, event: WorkerEvent): Promise<void> {
-    const { pool, store, node, directory, backlog } = this.#options;
-    const wasDraining = row.status === "draining";
+    const counts = row.status !== "draining";
     try {
       await this.#turn(row, event);
     } catch (error) {
       if (!isStoreError(error, "stale")) throw error;
-      this.#handOver(row.id);
+      const attached = this.#options.pool.get(row.id);
+      // It may have registered here meanwhile: then it is the judgement that is stale.
+      if (attached !== undefined && isOneRegistration(attached.row, row)) this.#handOver(row.id);
       return;
     }
-    pool.remove(row.id)?.port?.superseded();
-    for (const task of await store.tasks.acquireOfWorker(node, row.id)) {
-      const { token } = directory.adopt(task).snapshot.context;
-      const reason = event.type === "worker.lost" ? event.reason : "worker gone";
-      if (token !== null) this.#lose(task.id, token, reason, !wasDraining);
+    this.#options.pool.remove(row.id)?.port?.superseded();
+    const reason = event.type === "worker.lost" ? event.reason : "worker gone";
+    await this.#loseAttempts(row.id, { reason, counts });
+    this.#options.backlog.releaseStale();
+  }
+
+  /** What fails here is found by the next look for stranded tasks. */
+  async #loseAttempts(id: string, loss: { reason: string; counts: boolean }): Promise<void> {
+    const { store, node, directory, log } = this.#options;
+    try {
+      for (const task of await store.tasks.acquireOfWorker(node, id)) {
+        const { token } = directory.adopt(task).snapshot.context;
+        if (token !== null) this.#lose(task.id, token, loss.reason, loss.counts);
+      }
+    } catch (error) {
+      log.warn("attempts of a lost worker not taken over yet", { worker: id, error });
     }
-    backlog.releaseStale();
   }
 
   /** The worker is another node's now, and so is what runs on it. */
   #handOver(id: string): void {
-    const worker = this.#options.pool.remove(id);
+    const { pool, directory, clock } = this.#options;
+    const worker = pool.remove(id);
     if (worker === undefined) return;
     worker.port?.superseded();
-    for (const { task } of worker.holdings.values()) this.#options.directory.forget(task);
+    const tasks = Array.from(worker.holdings.values(), ({ task }) => task);
+    for (const { task, token } of worker.holdings.values()) {
+      const isRunning = directory.get(task)?.snapshot.context.token === token;
+      if (isRunning) directory.forget(task);
+    }
+    clock.after(detachGraceMs, () => void this.#takeBack(id, tasks));
+  }
+
+  /** What was assigned here after the worker's new node had looked at its tasks: nobody else knows of it. */
+  async #takeBack(id: string, tasks: readonly string[]): Promise<void> {
+    const { pool, store, node, directory, log, clock } = this.#options;
+    if (pool.get(id) !== undefined) return;
+    try {
+      for (const task of await store.tasks.readMany(tasks)) {
+        if (task.owner !== node || task.worker !== id) continue;
+        const { token } = directory.adopt(task).snapshot.context;
+        if (token !== null) this.#lose(task.id, token, "handed over", false);
+      }
+    } catch (error) {
+      log.warn("tasks not taken back; tries on", { worker: id, error });
+      clock.after(retryMs, () => void this.#takeBack(id, tasks));
+    }
   }
 
   #lose(task: string, token: string, reason: string, counts: boolean): void {
@@ -359,8 +461,10 @@ export class WorkerRegistry {
   #commit(given: WorkerRow, event: WorkerEvent): Promise<WorkerRow> {
     const { clock, leaseMs, pool, commits } = this.#options;
     const attached = pool.get(given.id);
-    // A turn of ours that was just committed moved the row on; what registration changes stays.
-    const row = event.type === "worker.registered" || attached === undefined ? given : attached.row;
+    // A turn of ours that was just committed moved the row on; what registration changes stays, and
+    // who registered since is not who was judged.
+    const isMovedOn = attached !== undefined && isOneRegistration(attached.row, given);
+    const row = event.type !== "worker.registered" && isMovedOn ? attached.row : given;
     const snapshot = foldWorker(row, event);
     if (snapshot === null) return Promise.resolve(row);
     const turn = draftWorkerTurn(row, snapshot, { event, now: clock.now(), leaseMs });
@@ -378,4 +482,12 @@ export class WorkerRegistry {
       });
     });
   }
+}
+
+function isOneRegistration(a: WorkerRow, b: WorkerRow): boolean {
+  return a.instance === b.instance && a.registeredAt === b.registeredAt;
+}
+
+function replaced(): KantokuError {
+  return new KantokuError("conflict", "another process registered under this worker's name");
 }

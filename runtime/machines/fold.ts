@@ -14,8 +14,12 @@ export interface Folded<Snapshot> {
 /** An actor's state as it is stored: enough to go on from, small enough to write at each turn. */
 export interface StoredSnapshot {
   readonly value: unknown;
-  readonly context: unknown;
+  /** Only what differs from the machine's initial context. */
+  readonly context: Readonly<Record<string, unknown>>;
 }
+
+/** First events look alike: most actors of a kind are born by the same one. */
+const birthsMax = 1_000;
 
 /**
  * Folds events through an XState machine without ever running it: no clock, no ids, no live
@@ -23,6 +27,7 @@ export interface StoredSnapshot {
  *
  * F1. An event that the machine does not accept returns the very same snapshot.
  * F2. The machine's own actions are collected, never executed.
+ * F3. A fold is a function of snapshot and event: those of the initial snapshot are remembered.
  */
 export interface Fold<Machine extends AnyStateMachine> {
   readonly initial: SnapshotFrom<Machine>;
@@ -57,25 +62,48 @@ export function createFold<Machine extends AnyStateMachine>(machine: Machine): F
   } as unknown as Parameters<Machine["transition"]>[2];
 
   const initial = machine.getInitialSnapshot(scope, undefined) as Snapshot;
+  const births = new Map<string, Folded<Snapshot>>();
+
+  function fold(snapshot: Snapshot, event: EventFromLogic<Machine>): Folded<Snapshot> {
+    wishes = [];
+    const next = machine.transition(snapshot as AnyMachineSnapshot, event, scope) as Snapshot;
+    return { snapshot: next, wishes };
+  }
 
   return {
     initial,
     next(snapshot, event) {
-      wishes = [];
-      const next = machine.transition(snapshot as AnyMachineSnapshot, event, scope) as Snapshot;
-      return { snapshot: next, wishes };
+      if (snapshot !== initial) return fold(snapshot, event);
+      const key = JSON.stringify(event);
+      const known = births.get(key);
+      if (known !== undefined) return known;
+      const born = fold(snapshot, event);
+      if (births.size < birthsMax) births.set(key, born);
+      return born;
     },
     restore(stored) {
+      const { context } = initial as AnyMachineSnapshot;
       return machine.resolveState({
         value: stored.value as string,
-        context: stored.context as never,
+        context: { ...context, ...stored.context } as never,
       }) as Snapshot;
     },
     stored(snapshot) {
       const { value, context } = snapshot as AnyMachineSnapshot;
-      return { value, context };
+      return { value, context: difference(context, (initial as AnyMachineSnapshot).context) };
     },
   };
+}
+
+function difference(
+  context: Readonly<Record<string, unknown>>,
+  initial: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const changed: Record<string, unknown> = {};
+  for (const name in context) {
+    if (context[name] !== initial[name]) changed[name] = context[name];
+  }
+  return changed;
 }
 
 function ignore(): void {}

@@ -201,7 +201,11 @@ export const taskMachine = setup({
       return { cancelReason: event.reason };
     }),
     noteAbandoned: assign(() => betweenAttempts),
-    noteStopped: assign(({ context }) => ({ ...betweenAttempts, lateToken: context.token })),
+    noteStopped: assign(({ context, event }) => {
+      assertEvent(event, "attempt.cancelled");
+      // By force: the worker has not reported yet, and when it does that is worth a note.
+      return event.forced ? betweenAttempts : { ...betweenAttempts, lateToken: context.token };
+    }),
     noteLate: assign(({ event }) => {
       assertEvent(event, "attempt.late");
       return { lateToken: event.token };

@@ -18,18 +18,16 @@ export class Outcomes {
   }
 
   /**
-   * The outcome of a task that was just submitted here. Listens before it looks: a task that ends
-   * between the two is heard.
+   * The outcome of a task that was just submitted here. While this node is alone, a task that it
+   * created cannot have ended unheard: its end is a later commit of this very process.
    */
   async ofSubmitted(
     submitted: { id: string; status: TaskStatus; created: boolean },
     waitMs: number | undefined,
   ): Promise<RunResult> {
-    const { id } = submitted;
-    // A fresh task that runs here cannot have ended unheard: its end is a later turn of this node.
-    const { directory } = this.#engine.life;
-    if (submitted.created && directory.get(id) !== undefined) return this.#wait(id, waitMs, null);
-    return this.#wait(id, waitMs, () => this.#read(id));
+    const { id, created } = submitted;
+    const isAlone = this.#engine.life.lease.nodeCount <= 1;
+    return this.#wait(id, waitMs, created && isAlone ? null : () => this.#read(id));
   }
 
   async of(namespace: string, ref: TaskRef, waitMs: number | undefined): Promise<RunResult> {
@@ -46,10 +44,11 @@ export class Outcomes {
     const patienceMs = checkWait(waitMs);
     return new Promise((resolve, reject) => {
       let stopTimer = (): void => {};
-      const settle = (ending: Ending): void => {
+      const settle = (ending: Ending | null): void => {
         stopTimer();
         stopListening();
         try {
+          if (ending === null) throw stopping();
           resolve(toRunResult(id, ending));
         } catch (error) {
           reject(error as Error);
@@ -59,7 +58,10 @@ export class Outcomes {
       if (patienceMs !== null) {
         stopTimer = this.#engine.life.clock.after(patienceMs, () => {
           stopListening();
-          this.#read(id).then((row) => resolve({ id, status: row?.status ?? "waiting" }), reject);
+          this.#read(id).then((row) => {
+            if (row !== null && isOver(row)) settle(row);
+            else resolve({ id, status: row?.status ?? "waiting" });
+          }, reject);
         });
       }
       look?.().then(
@@ -110,4 +112,10 @@ function checkWait(waitMs: number | undefined): number | null {
   if (waitMs === undefined) return null;
   if (Number.isInteger(waitMs) && waitMs >= 0 && waitMs <= limits.waitMsMax) return waitMs;
   throw invalid("waitMs", `must be an integer from 0 to ${limits.waitMsMax}`);
+}
+
+function stopping(): KantokuError {
+  return new KantokuError("shutting-down", "the node stopped while the task went on", {
+    data: { retryAfterMs: 1_000 },
+  });
 }

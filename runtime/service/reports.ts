@@ -5,9 +5,9 @@ import { isEnded, type TaskError } from "../../sdk/protocol/task.ts";
 import { encodePayload } from "../../sdk/values/payload.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Caller, TaskMessage } from "../engine/messages.ts";
-import { restoreSnapshot, type TaskActor } from "../engine/task-actor.ts";
+import { restoreSnapshot, stepKey, type TaskActor } from "../engine/task-actor.ts";
 import { taskOfToken } from "../engine/token.ts";
-import type { TaskRow } from "../store/rows.ts";
+import type { JsonText } from "../store/rows.ts";
 import { reading } from "./faults.ts";
 import { invalid } from "./submit-check.ts";
 
@@ -17,7 +17,8 @@ const stepsPageRows = 1_000;
 /** What workers say of their attempts. A report is for the attempt of its token, or it is late. */
 export class Reports {
   readonly #engine: Engine;
-  readonly #progressSavedAt = new Map<string, number>();
+  /** By token, for the second after a save: the latest progress that waits for the next one. */
+  readonly #unsaved = new Map<string, JsonText | null>();
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -51,7 +52,9 @@ export class Reports {
         : { error: checkError(error) };
     const actor = await this.#reach(token);
     if (actor === null || actor === "recorded") return { answer: "late" };
-    actor.steps ??= await this.#readSteps(actor);
+    const known = actor.steps ?? (await this.#readSteps(actor));
+    // Whoever read first may have recorded since: its set has more.
+    actor.steps ??= known;
     return this.#post(actor, (caller) => ({
       type: "recordStep",
       token,
@@ -62,23 +65,36 @@ export class Reports {
     }));
   }
 
-  /** Live for subscribers at once; kept for readers at most once a second. */
+  /** Live for subscribers at once; the last value is kept for readers, at most once a second. */
   async progress(token: string, progress: unknown): Promise<void> {
     const text = encodePayload(progress, { at: "progress" });
     const task = taskOfToken(token);
     const actor = task === null ? undefined : this.#engine.life.directory.get(task);
     if (task === null || actor?.snapshot.context.token !== token) return;
     this.#engine.audience.progress(task, progress);
-    const now = this.#engine.life.clock.monotonic();
-    const savedAt = this.#progressSavedAt.get(token);
-    if (savedAt !== undefined && now - savedAt < progressSaveMs) return;
-    this.#progressSavedAt.set(token, now);
+    const isSoon = this.#unsaved.has(token);
+    this.#unsaved.set(token, isSoon ? text : null);
+    if (!isSoon) await this.#saveProgress({ task, token }, text);
+  }
+
+  async #saveProgress(attempt: { task: string; token: string }, text: JsonText): Promise<void> {
+    const { task, token } = attempt;
+    this.#engine.life.clock.after(progressSaveMs, () => {
+      const unsaved = this.#unsaved.get(token) ?? null;
+      if (unsaved === null) {
+        this.#unsaved.delete(token);
+        return;
+      }
+      this.#unsaved.set(token, null);
+      this.#saveProgress(attempt, unsaved).catch((error: unknown) => {
+        this.#engine.log.warn("progress not saved", { task, error });
+      });
+    });
     await reading(() => this.#engine.store.tasks.saveProgress(task, text));
   }
 
   /** The worker has let go of the attempt, whatever comes of the report. */
   async #end(token: string, write: (caller: Caller<Recorded>) => TaskMessage): Promise<Recorded> {
-    this.#progressSavedAt.delete(token);
     const { pool, directory } = this.#engine.life;
     const task = taskOfToken(token);
     const present = task === null ? undefined : directory.get(task);
@@ -111,14 +127,14 @@ export class Reports {
     this.#engine.assertUp();
     const { life, store } = this.#engine;
     const present = life.directory.get(task);
-    if (present !== undefined) {
-      const isKnown = knows(present.snapshot.context, token) || present.isCommitting;
-      return isKnown ? present : this.#outcomeOr(task, token, present);
-    }
+    if (present?.isCommitting || (present && knows(present.snapshot.context, token)))
+      return present;
     const [row] = await reading(() => store.tasks.readMany([task]));
     if (row === undefined) return null;
-    const settled = this.#settled(row, token);
-    if (settled !== null) return settled;
+    // Before ownership is taken: only a turn would give it back, and a repeat needs none.
+    const { context } = restoreSnapshot(row, this.#engine.log);
+    if (isEnded(row.status) && context.recordedToken === token) return "recorded";
+    if (!knows(context, token) && (await this.#isRecorded(task, token))) return "recorded";
     const worker = row.worker !== null && life.pool.get(row.worker) ? row.worker : undefined;
     const actor = await reading(() => life.post.reach(task, worker));
     if (actor === null) {
@@ -126,29 +142,20 @@ export class Reports {
         data: { retryAfterMs: 50 },
       });
     }
-    return knows(actor.snapshot.context, token) ? actor : this.#outcomeOr(task, token, actor);
-  }
-
-  #settled(row: TaskRow, token: string): "recorded" | null {
-    if (!isEnded(row.status)) return null;
-    const { recordedToken } = restoreSnapshot(row, this.#engine.log).context;
-    return recordedToken === token ? "recorded" : null;
+    return actor;
   }
 
   /** An earlier attempt's report, sent again: the journal says whether it was recorded. */
-  async #outcomeOr(task: string, token: string, actor: TaskActor): Promise<TaskActor | "recorded"> {
+  async #isRecorded(task: string, token: string): Promise<boolean> {
     const { journal } = this.#engine.store;
     for (const type of ["attempt.failed", "attempt.succeeded"]) {
       const rows = await reading(() => journal.readType(task, type, 0, stepsPageRows));
       const isThere = rows.some(
         ({ data }) => (JSON.parse(data) as { token: string }).token === token,
       );
-      if (isThere) {
-        // Reached and not needed: an empty turn would keep it, so let the next message decide.
-        return "recorded";
-      }
+      if (isThere) return true;
     }
-    return actor;
+    return false;
   }
 
   async #readSteps(actor: TaskActor): Promise<Set<string>> {
@@ -159,8 +166,7 @@ export class Reports {
         journal.readType(actor.identity.id, "step.recorded", after, stepsPageRows),
       );
       for (const row of rows) {
-        const { step, occurrence } = JSON.parse(row.data) as { step: string; occurrence: number };
-        steps.add(`${step}#${occurrence}`);
+        steps.add(stepKey(JSON.parse(row.data) as { step: string; occurrence: number }));
         after = row.seq;
       }
       if (rows.length < stepsPageRows) return steps;

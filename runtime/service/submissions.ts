@@ -12,6 +12,7 @@ const gatheredTurnsMax = 20_000;
 const gatheredBytesMax = 64 * 1024 * 1024;
 /** How long a submit waits for a database that does not answer. */
 const outagePatienceMs = 700;
+const outageLookMs = 150;
 
 /** Takes submits in: checks, bounds, idempotency keys. One for a node, all namespaces. */
 export class Submissions {
@@ -122,7 +123,7 @@ export class Submissions {
   #watchOutage(): void {
     if (this.#isWatchingOutage) return;
     this.#isWatchingOutage = true;
-    this.#engine.life.clock.after(outagePatienceMs / 2, () => {
+    this.#engine.life.clock.after(outageLookMs, () => {
       this.#isWatchingOutage = false;
       const { life } = this.#engine;
       const { outageSince } = life.commits;

@@ -23,6 +23,7 @@ const priorityDefault = 10;
 const int32Max = 2 ** 31 - 1;
 const delayMsMax = 100 * 365 * 24 * 3_600_000;
 const attemptsMax = 1_000_000;
+const traceLengthMax = 512;
 const keyPattern = /^[^\p{Cc}\p{Cs}]{1,256}$/u;
 
 /** Says all of what a submit is, or throws KantokuError `invalid-params` naming the member. */
@@ -52,7 +53,10 @@ export function checkSubmit(params: SubmitParams): CheckedSubmit {
     input: encodePayload(params.input, { at: "input" }),
     labels: params.labels === undefined ? "{}" : encodeLabels(params.labels),
     metadata: params.metadata === undefined ? "{}" : encodeMetadata(params.metadata),
-    trace: typeof params.trace === "string" && params.trace.length <= 256 ? params.trace : null,
+    trace:
+      typeof params.trace === "string" && params.trace.length <= traceLengthMax
+        ? params.trace
+        : null,
   };
 }
 

@@ -1,5 +1,4 @@
 import type { TaskView, WaitingFor } from "../../sdk/protocol/task.ts";
-import type { StoredSnapshot } from "../machines/fold.ts";
 import type { TaskContext } from "../machines/task.machine.ts";
 import type { TaskRow, WorkerRow } from "../store/rows.ts";
 import type { Store } from "../store/store.ts";
@@ -28,16 +27,17 @@ export async function explainWaiting(
 }
 
 function explainTimer(row: TaskRow, now: number): WaitingFor {
-  const { context } = JSON.parse(row.snapshot) as StoredSnapshot & { context: TaskContext };
+  const { context } = JSON.parse(row.snapshot) as { context: Partial<TaskContext> };
   const dueAt = context.dueAt ?? now;
   const when = `${new Date(dueAt).toISOString()} (in ${Math.max(0, dueAt - now)} ms)`;
-  return context.attempt === 0
-    ? { reason: "start-time", message: `starts at ${when}`, data: { dueAt } }
-    : {
-        reason: "backoff",
-        message: `attempt ${context.attempt + 1} starts at ${when}`,
-        data: { dueAt, attempt: context.attempt },
-      };
+  if (row.attempt === 0) {
+    return { reason: "start-time", message: `starts at ${when}`, data: { dueAt } };
+  }
+  return {
+    reason: "backoff",
+    message: `attempt ${row.attempt + 1} starts at ${when}`,
+    data: { dueAt, attempt: row.attempt },
+  };
 }
 
 async function explainQueue(store: Store, row: TaskRow, now: number): Promise<WaitingFor> {
