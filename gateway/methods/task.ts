@@ -1,0 +1,187 @@
+import { z } from "zod";
+import { KantokuError } from "../../sdk/errors.ts";
+import { limits } from "../../sdk/protocol/limits.ts";
+import type { SessionCall } from "../session.ts";
+import { method } from "./method.ts";
+import { requirePush } from "./require-push.ts";
+import { underServerSpan } from "./server-span.ts";
+import {
+  anything,
+  durationMs,
+  id,
+  instant,
+  key,
+  labels,
+  metadata,
+  name,
+  retry,
+  seq,
+  status,
+  taskParams,
+  text,
+  toRef,
+  version,
+  waitMs,
+} from "./values.ts";
+import { empty, journalEvent, runResult, taskView } from "./views.ts";
+
+const submission = {
+  definition: name,
+  version: z.exactOptional(version),
+  input: z.exactOptional(anything),
+  idempotencyKey: z.exactOptional(key),
+  priority: z.exactOptional(z.int32()),
+  startAt: z.exactOptional(instant),
+  timeoutMs: z.exactOptional(durationMs),
+  attemptTimeoutMs: z.exactOptional(durationMs),
+  retry: z.exactOptional(retry),
+  labels: z.exactOptional(labels),
+  metadata: z.exactOptional(metadata),
+  trace: z.exactOptional(text(512)),
+};
+
+const outcomeErrors = [
+  "task-failed",
+  "task-cancelled",
+  "task-timed-out",
+  "task-quarantined",
+] as const;
+
+const submit = method({
+  name: "task.submit",
+  summary: "Makes a task durable and answers; under a known key, the task that the key made then.",
+  params: z.strictObject(submission),
+  result: z.object({ id: z.string(), status, created: z.boolean() }),
+  errors: ["conflict", "too-large", "busy"],
+  refuse: refuseGraph,
+  handle: (params, { session }) =>
+    underServerSpan((traced) => session.service.submit(traced), { method: "task.submit", params }),
+});
+
+const run = method({
+  name: "task.run",
+  summary: "Submits and waits for the outcome, or for waitMs, whichever is first.",
+  params: z.strictObject({ ...submission, waitMs: z.exactOptional(waitMs) }),
+  result: runResult,
+  errors: ["conflict", "too-large", "busy", ...outcomeErrors],
+  refuse: refuseGraph,
+  handle: (given, call) => {
+    const params = { ...given, waitMs: wait(given, call) };
+    const { service } = call.session;
+    return underServerSpan((traced) => service.run(traced), { method: "task.run", params });
+  },
+});
+
+const get = method({
+  name: "task.get",
+  summary: "One task, and why it does not run if it does not.",
+  params: taskParams({}),
+  result: taskView,
+  errors: ["not-found"],
+  handle: (params, { session }) => session.service.get(toRef(params)),
+});
+
+const list = method({
+  name: "task.list",
+  summary: "Tasks of the namespace in pages, newest first unless asked otherwise.",
+  params: z.strictObject({
+    status: z.exactOptional(z.union([status, z.array(status).min(1).max(11)])),
+    definition: z.exactOptional(name),
+    labels: z.exactOptional(labels),
+    createdAfter: z.exactOptional(instant),
+    createdBefore: z.exactOptional(instant),
+    root: z.exactOptional(id),
+    orderBy: z.exactOptional(z.enum(["createdAt", "-createdAt"])),
+    limit: z.exactOptional(z.int().min(1).max(limits.pageRowsMax)),
+    cursor: z.exactOptional(text(1000)),
+  }),
+  result: z.object({ tasks: z.array(taskView), cursor: z.exactOptional(z.string()) }),
+  errors: ["response-too-large"],
+  handle: (params, { session }) => session.service.list(params),
+});
+
+const result = method({
+  name: "task.result",
+  summary: "Waits for a task's outcome, or for waitMs, whichever is first.",
+  params: taskParams({ waitMs: z.exactOptional(waitMs) }),
+  result: runResult,
+  errors: ["not-found", ...outcomeErrors],
+  handle: (params, call) =>
+    call.session.service.result({ ...toRef(params), waitMs: wait(params, call) }),
+});
+
+const events = method({
+  name: "task.events",
+  summary: "A page of a task's journal after a seq.",
+  params: taskParams({
+    after: z.exactOptional(seq),
+    limit: z.exactOptional(z.int().min(1).max(limits.pageRowsMax)),
+  }),
+  result: z.object({ events: z.array(journalEvent), next: z.exactOptional(seq) }),
+  errors: ["not-found", "response-too-large"],
+  handle: ({ after, limit, ...ref }, { session }) =>
+    session.service.events({
+      ...toRef(ref),
+      ...(after !== undefined && { after }),
+      ...(limit !== undefined && { limit }),
+    }),
+});
+
+const cursor = z
+  .string()
+  .regex(/^\d{1,15}$/, { error: "is not a cursor of a task's subscription" });
+
+const subscribe = method({
+  name: "task.subscribe",
+  summary: "A task's journal after a seq or cursor as notifications: history first, then live.",
+  params: taskParams({ after: z.exactOptional(z.union([seq, cursor])) }),
+  result: z.object({ subscription: z.string() }),
+  errors: ["not-found", "quota-exceeded", "invalid-request"],
+  refuse: (params) => {
+    if (!("id" in params || "key" in params)) throw notServed("Filtered subscriptions are");
+  },
+  handle: ({ after, ...ref }, call) =>
+    requirePush(call, "task.subscribe").subscriptions.subscribe(call.session.service, {
+      params: { ...toRef(ref), ...(after !== undefined && { after: Number(after) }) },
+      call,
+    }),
+});
+
+const unsubscribe = method({
+  name: "task.unsubscribe",
+  summary: "Ends a subscription; one that has ended already is no error.",
+  params: z.strictObject({ subscription: id }),
+  result: empty,
+  errors: ["invalid-request"],
+  handle: ({ subscription }, call) => {
+    requirePush(call, "task.unsubscribe").subscriptions.unsubscribe(subscription);
+    return {};
+  },
+});
+
+const cancel = method({
+  name: "task.cancel",
+  summary: "Asks a task to end; the outcome is in its status and journal.",
+  params: taskParams({ reason: z.exactOptional(text(1024)) }),
+  result: z.object({ status, accepted: z.boolean() }),
+  errors: ["not-found"],
+  handle: ({ reason, ...ref }, { session }) =>
+    session.service.cancel({ ...toRef(ref), ...(reason !== undefined && { reason }) }),
+});
+
+/** Nothing waits for ever: a connection that lives for months would gather dead waits. */
+function wait({ waitMs }: { readonly waitMs?: number }, call: SessionCall): number {
+  const waitedMs = waitMs ?? limits.waitMsMax;
+  call.waitFor(waitedMs);
+  return waitedMs;
+}
+
+function refuseGraph(params: Readonly<Record<string, unknown>>): void {
+  if ("tasks" in params) throw notServed("Graphs are");
+}
+
+function notServed(what: string): KantokuError {
+  return new KantokuError("method-not-found", `${what} not served yet`);
+}
+
+export const taskMethods = [submit, run, get, list, result, events, subscribe, unsubscribe, cancel];

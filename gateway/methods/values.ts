@@ -1,0 +1,103 @@
+import { z } from "zod";
+import { limits, namePattern } from "../../sdk/protocol/limits.ts";
+import { type TaskError, type TaskRef, taskStatuses } from "../../sdk/protocol/task.ts";
+
+/** PostgreSQL's text holds neither NUL nor half a character, and must not change either silently. */
+export function text(lengthMax: number): z.ZodString {
+  return z
+    .string()
+    .min(1)
+    .max(lengthMax)
+    .refine((value) => !value.includes("\u0000") && value.isWellFormed(), {
+      error: "must be well-formed text without NUL",
+    });
+}
+
+export const name = z
+  .string()
+  .regex(namePattern, { error: "must be 1 to 200 of A–Z a–z 0–9 _ . : / -" });
+
+/** Ids and tokens of kantoku's own: printable, and never long. */
+export const id = z.string().regex(/^[\x21-\x7e]{1,200}$/, { error: "is not an id" });
+export const key = text(limits.keyLengthMax);
+export const version = text(limits.nameLengthMax);
+/** Epoch milliseconds, as far as a JavaScript date goes. */
+export const instant = z.int().min(0).max(8.64e15);
+/** At most a hundred years: longer is a mistake in the unit. */
+export const durationMs = z
+  .int()
+  .min(1)
+  .max(100 * 366 * 86_400_000);
+export const waitMs = z.int().min(0).max(limits.waitMsMax);
+export const seq = z.int().min(0);
+export const anything = z.unknown();
+export const nothing = z.strictObject({});
+
+export const labels = z.record(text(limits.nameLengthMax), z.string());
+export const metadata = z.record(z.string(), z.unknown());
+
+/**
+ * zod leaves a member named __proto__ out of the copy of a record, and a no is better than changing
+ * silently what came. Here and not in the schema, where it made a submit 11 µs slower.
+ */
+export function findProtoMember(params: object): string | undefined {
+  const { labels, metadata } = params as { labels?: unknown; metadata?: unknown };
+  if (hasProtoMember(labels)) return "labels";
+  return hasProtoMember(metadata) ? "metadata" : undefined;
+}
+
+function hasProtoMember(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Object.hasOwn(value, "__proto__");
+}
+
+export const retry = z.strictObject({
+  maxAttempts: z.exactOptional(z.int().min(1).max(1_000_000)),
+  backoff: z.exactOptional(z.enum(["exponential", "fixed"])),
+  minMs: z.exactOptional(
+    z
+      .int()
+      .min(0)
+      .max(100 * 366 * 86_400_000),
+  ),
+  maxMs: z.exactOptional(
+    z
+      .int()
+      .min(0)
+      .max(100 * 366 * 86_400_000),
+  ),
+});
+
+export const status = z.enum(taskStatuses);
+
+export const taskError: z.ZodType<TaskError> = z
+  .object({
+    name: z.string(),
+    message: z.string(),
+    code: z.exactOptional(z.string()),
+    retryable: z.exactOptional(z.boolean()),
+    stack: z.exactOptional(z.string()),
+    get cause() {
+      return z.exactOptional(taskError);
+    },
+    data: z.exactOptional(z.unknown()),
+  })
+  .meta({ id: "TaskError" });
+
+const byIdOrKey = {
+  id: z.exactOptional(id.describe("Either this or key.")),
+  key: z.exactOptional(key.describe("Either this or id.")),
+};
+
+/** Params that name a task by id or by idempotency key, and more members beside. */
+export function taskParams<Shape extends z.ZodRawShape>(shape: Shape) {
+  return z
+    .strictObject({ ...byIdOrKey, ...shape })
+    .refine((params) => "id" in params !== "key" in params, {
+      error: "name the task by id or by key",
+    });
+}
+
+export function toRef(params: { readonly id?: string; readonly key?: string }): TaskRef {
+  const { id, key } = params;
+  return id === undefined ? { key: key ?? "" } : { id };
+}

@@ -1,0 +1,63 @@
+import { z } from "zod";
+import { limits } from "../../sdk/protocol/limits.ts";
+import { method } from "./method.ts";
+import { requirePush } from "./require-push.ts";
+import { anything, durationMs, id, labels, name, nothing, retry, text, version } from "./values.ts";
+import { empty, keepAndDrop, workerView } from "./views.ts";
+
+const servedDefinition = z.strictObject({
+  name,
+  version: z.exactOptional(version),
+  retry: z.exactOptional(retry),
+  timeoutMs: z.exactOptional(durationMs),
+  attemptTimeoutMs: z.exactOptional(durationMs),
+  inputSchema: z.exactOptional(anything),
+});
+
+const heldTokens = z.array(id).max(limits.slotsMax);
+
+const register = method({
+  name: "worker.register",
+  summary: "Makes this connection a worker's: attempts are assigned to it from now on.",
+  params: z.strictObject({
+    name: z.exactOptional(name),
+    instance: text(200),
+    worker: z.exactOptional(id),
+    definitions: z.array(servedDefinition).max(limits.definitionsPerWorkerMax),
+    slots: z.int().min(1).max(limits.slotsMax),
+    labels: z.exactOptional(labels),
+    attempts: z.exactOptional(heldTokens),
+  }),
+  result: keepAndDrop.extend({ worker: z.string(), leaseMs: z.int(), heartbeatMs: z.int() }),
+  errors: ["invalid-definition", "quota-exceeded", "invalid-request"],
+  handle: (params, call) =>
+    requirePush(call, "worker.register").workers.register(call.session.service, { params, call }),
+});
+
+const heartbeat = method({
+  name: "worker.heartbeat",
+  summary: "Renews the worker's lease and settles which attempts it holds.",
+  params: z.strictObject({ worker: id, attempts: heldTokens }),
+  result: keepAndDrop,
+  errors: ["not-found"],
+  handle: (params, { session }) => session.service.heartbeat(params),
+});
+
+const drain = method({
+  name: "worker.drain",
+  summary: "No new attempts for this worker; those it holds go on.",
+  params: z.strictObject({ worker: id }),
+  result: empty,
+  errors: ["not-found"],
+  handle: (params, { session }) => session.service.drainWorker(params),
+});
+
+const list = method({
+  name: "worker.list",
+  summary: "The workers of the namespace.",
+  params: nothing,
+  result: z.object({ workers: z.array(workerView) }),
+  handle: (_params, { session }) => session.service.listWorkers(),
+});
+
+export const workerMethods = [register, heartbeat, drain, list];

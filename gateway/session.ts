@@ -1,0 +1,73 @@
+import { KantokuError } from "../sdk/errors.ts";
+import type { Service } from "../sdk/protocol/service.ts";
+import type { Bounds } from "./bounds.ts";
+import { type Call, Calls } from "./calls.ts";
+import type { Clock } from "./clock.ts";
+import type { Dispatch } from "./dispatch.ts";
+import type { Entropy } from "./entropy.ts";
+import type { Log } from "./log.ts";
+import type { Push } from "./push.ts";
+
+export type SessionCall = Call<Session>;
+
+/** What all sessions of one gateway share. */
+export interface House {
+  readonly service: (namespace: string) => Service;
+  readonly dispatch: Dispatch<SessionCall>;
+  readonly bounds: Bounds;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly log: Log;
+}
+
+export const defaultNamespace = "default";
+
+/** Who calls, for which namespace, and what runs for it: a socket's life, or one HTTP request's. */
+export class Session {
+  readonly id: string;
+  readonly bounds: Bounds;
+  readonly calls: Calls<Session>;
+  /** How messages reach the peer unasked; null where they cannot. */
+  readonly push: Push | null;
+  #namespace = defaultNamespace;
+  #service: Service | null = null;
+  readonly #toService: (namespace: string) => Service;
+  readonly #log: Log;
+
+  constructor(house: House, push: Push | null) {
+    this.id = house.entropy.id();
+    this.bounds = house.bounds;
+    this.calls = new Calls(house.dispatch, house);
+    this.push = push;
+    this.#toService = house.service;
+    this.#log = house.log;
+  }
+
+  get namespace(): string {
+    return this.#namespace;
+  }
+
+  /** The first use fixes the namespace for the session's life. */
+  get service(): Service {
+    this.#service ??= this.#toService(this.#namespace);
+    return this.#service;
+  }
+
+  reportUnwritable(failure: unknown): void {
+    const failed = String(failure);
+    this.#log.error("a result cannot be written as JSON", { session: this.id, failure: failed });
+  }
+
+  enter(namespace: string): void {
+    if (namespace === this.#namespace) {
+      void this.service;
+      return;
+    }
+    if (this.#service !== null) {
+      const message = `This session works in namespace ${this.#namespace}; open another connection for ${namespace}`;
+      throw new KantokuError("conflict", message, { data: { namespace: this.#namespace } });
+    }
+    this.#namespace = namespace;
+    void this.service;
+  }
+}

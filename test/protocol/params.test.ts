@@ -1,0 +1,126 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { GatewayRig } from "../support/gateway-rig.ts";
+import type { RpcSocket } from "../support/rpc-socket.ts";
+
+let rig: GatewayRig;
+let peer: RpcSocket;
+
+beforeAll(async () => {
+  rig = await GatewayRig.start();
+  peer = await rig.connect();
+});
+
+afterAll(async () => {
+  await rig[Symbol.asyncDispose]();
+});
+
+const submit = { definition: "greet" };
+const register = { instance: "i", definitions: [], slots: 1 };
+const step = { token: "t", step: "s", occurrence: 1 };
+
+/** [method, params as text, what the message must name] */
+const refused: readonly (readonly [string, string, string])[] = [
+  ["task.submit", "{}", "definition"],
+  ["task.submit", "[]", "expected object"],
+  ["task.submit", '["greet"]', "expected object"],
+  ["task.submit", '{"definition":""}', "definition"],
+  ["task.submit", '{"definition":"a b"}', "definition"],
+  ["task.submit", `{"definition":"${"x".repeat(201)}"}`, "definition"],
+  ["task.submit", '{"definition":"日本"}', "definition"],
+  ["task.submit", '{"definition":"greet","typo":1}', "typo"],
+  ["task.submit", '{"definition":"greet","__proto__":{"x":1}}', "__proto__"],
+  ["task.submit", '{"definition":"greet","labels":{"__proto__":"x"}}', "labels"],
+  ["task.submit", '{"definition":"greet","metadata":{"__proto__":{}}}', "metadata"],
+  ["task.submit", '{"definition":"greet","idempotencyKey":""}', "idempotencyKey"],
+  ["task.submit", '{"definition":"greet","idempotencyKey":"a\\u0000"}', "idempotencyKey"],
+  ["task.submit", '{"definition":"greet","idempotencyKey":"\\ud800"}', "idempotencyKey"],
+  ["task.submit", `{"definition":"greet","idempotencyKey":"${"k".repeat(257)}"}`, "idempotencyKey"],
+  ["task.submit", '{"definition":"greet","priority":"high"}', "priority"],
+  ["task.submit", '{"definition":"greet","priority":1.5}', "priority"],
+  ["task.submit", '{"definition":"greet","priority":1e400}', "priority"],
+  ["task.submit", '{"definition":"greet","priority":2147483648}', "priority"],
+  ["task.submit", '{"definition":"greet","startAt":"tomorrow"}', "startAt"],
+  ["task.submit", '{"definition":"greet","startAt":-1}', "startAt"],
+  ["task.submit", '{"definition":"greet","timeoutMs":0}', "timeoutMs"],
+  ["task.submit", '{"definition":"greet","attemptTimeoutMs":null}', "attemptTimeoutMs"],
+  ["task.submit", '{"definition":"greet","retry":{"maxAttempts":0}}', "retry.maxAttempts"],
+  ["task.submit", '{"definition":"greet","retry":{"backoff":"cubic"}}', "retry.backoff"],
+  ["task.submit", '{"definition":"greet","retry":{"max":1}}', "retry"],
+  ["task.submit", '{"definition":"greet","labels":{"a":1}}', "labels.a"],
+  ["task.submit", '{"definition":"greet","labels":["a"]}', "labels"],
+  ["task.submit", '{"definition":"greet","metadata":"x"}', "metadata"],
+  ["task.submit", '{"definition":"greet","version":7}', "version"],
+  ["task.submit", '{"definition":"greet","waitMs":1}', "waitMs"],
+  ["task.run", '{"definition":"greet","waitMs":-1}', "waitMs"],
+  ["task.run", '{"definition":"greet","waitMs":600001}', "waitMs"],
+  ["task.get", "{}", "id or by key"],
+  ["task.get", '{"id":"a","key":"b"}', "id or by key"],
+  ["task.get", '{"id":5}', "id"],
+  ["task.get", '{"id":"a\\u0000b"}', "id"],
+  ["task.get", '{"id":"a b"}', "id"],
+  ["task.list", '{"limit":0}', "limit"],
+  ["task.list", '{"limit":1001}', "limit"],
+  ["task.list", '{"status":"done"}', "status"],
+  ["task.list", '{"status":[]}', "status"],
+  ["task.list", '{"orderBy":"name"}', "orderBy"],
+  ["task.events", '{"id":"a","after":-1}', "after"],
+  ["task.events", '{"id":"a","after":9007199254740992}', "after"],
+  ["task.subscribe", '{"id":"a","after":"x"}', "after"],
+  ["task.subscribe", '{"id":"a","after":1.5}', "after"],
+  ["task.unsubscribe", "{}", "subscription"],
+  ["task.cancel", '{"id":"a","reason":5}', "reason"],
+  ["worker.register", "{}", "instance"],
+  ["worker.register", JSON.stringify({ ...register, slots: 0 }), "slots"],
+  ["worker.register", JSON.stringify({ ...register, slots: 10_001 }), "slots"],
+  ["worker.register", JSON.stringify({ ...register, definitions: [{}] }), "definitions[0].name"],
+  ["worker.register", JSON.stringify({ ...register, definitions: "x" }), "definitions"],
+  ["worker.register", JSON.stringify({ ...register, attempts: [1] }), "attempts[0]"],
+  ["worker.heartbeat", '{"worker":"w"}', "attempts"],
+  ["worker.drain", "{}", "worker"],
+  ["attempt.complete", '{"output":1}', "token"],
+  ["attempt.complete", '{"token":""}', "token"],
+  ["attempt.complete", '{"token":"t","result":1}', "result"],
+  ["attempt.fail", '{"token":"t"}', "error"],
+  ["attempt.fail", '{"token":"t","error":"boom"}', "error"],
+  ["attempt.fail", '{"token":"t","error":{"name":"E"}}', "error.message"],
+  ["attempt.fail", '{"token":"t","error":{"name":"E","message":"m","cause":1}}', "error.cause"],
+  ["attempt.refuse", '{"token":"t"}', "reason"],
+  ["step.record", JSON.stringify({ ...step, occurrence: 0 }), "occurrence"],
+  ["step.record", JSON.stringify({ ...step, step: "a b" }), "step"],
+  [
+    "step.record",
+    JSON.stringify({ ...step, output: 1, error: { name: "E", message: "m" } }),
+    "output or an error",
+  ],
+  ["session.open", '{"batching":"yes"}', "batching"],
+  ["session.ping", '{"x":1}', "x"],
+];
+
+describe("params that a method cannot take are refused with a message that names them", () => {
+  test.each(refused)("%s %s", async (method, params, named) => {
+    const id = crypto.randomUUID();
+    peer.send(`{"jsonrpc":"2.0","id":"${id}","method":"${method}","params":${params}}`);
+    const { error } = await peer.message((heard) => heard.id === id);
+    expect(error?.code).toBe(-32602);
+    expect(error?.message).toContain(named);
+    expect(error?.data["code"]).toBe("invalid-params");
+    expect(error?.data["issues"]).toEqual(expect.any(Array));
+  });
+});
+
+test("everything that a submit may hold reaches the service as it came", async () => {
+  const text =
+    '{"definition":"a.b:c/d-e_f","version":"1.2","input":{"__proto__":{"x":1},"deep":[[1]]},' +
+    '"idempotencyKey":"ключ","priority":-5,"startAt":1700000000000,"timeoutMs":1,' +
+    '"attemptTimeoutMs":2,"retry":{"maxAttempts":3,"backoff":"fixed","minMs":0,"maxMs":9},' +
+    '"labels":{"team":"","constructor":"x"},"metadata":{"a":null},"trace":"00-ab-cd-01"}';
+  peer.send(`{"jsonrpc":"2.0","id":"all","method":"task.submit","params":${text}}`);
+  const { result } = await peer.message(({ id }) => id === "all");
+  const task = rig.fake.find({ id: String(result?.["id"]) });
+  expect(JSON.parse(JSON.stringify(task.params))).toEqual(JSON.parse(text));
+});
+
+test("what a call was given changes no prototype", async () => {
+  await peer.ask("task.submit", submit);
+  expect(({} as Record<string, unknown>)["x"]).toBeUndefined();
+});
