@@ -1,0 +1,155 @@
+import { type Command, InvalidArgumentError } from "commander";
+import {
+  type Kantoku,
+  type ListParams,
+  limits,
+  type TaskPage,
+  type TaskRef,
+  type TaskStatus,
+  type TaskView,
+  taskStatuses,
+  type WorkerView,
+} from "../../sdk/index.ts";
+import { withClient } from "../gateway-client.ts";
+import {
+  addClientOptions,
+  addExamples,
+  type ClientFlags,
+  type Format,
+  formatOption,
+  readCount,
+  readLabels,
+} from "../options.ts";
+import { formatTable } from "../output/table.ts";
+import { taskColumns, wideTaskColumns } from "../output/task-rows.ts";
+import { note, print, printJson } from "../output/terminal.ts";
+import { wideWorkerColumns, workerColumns } from "../output/worker-rows.ts";
+import { readClientSettings } from "../settings.ts";
+import { keyFlag, toTaskRef } from "./task-ref.ts";
+
+interface GetFlags extends ClientFlags {
+  readonly output?: Format;
+}
+
+interface GetTasksFlags extends GetFlags {
+  readonly key?: string;
+  readonly status?: readonly TaskStatus[];
+  readonly definition?: string;
+  readonly label?: Readonly<Record<string, string>>;
+  readonly limit: number;
+}
+
+export function addGetCommand(program: Command): void {
+  const get = program.command("get").description("List tasks or workers, or show one task");
+  addGetTasks(get);
+  addGetWorkers(get);
+}
+
+function addGetTasks(get: Command): void {
+  const tasks = get
+    .command("tasks")
+    .alias("task")
+    .description("List tasks, the newest first, or show one")
+    .argument("[id]", "only this task")
+    .option(...keyFlag)
+    .option("-s, --status <list>", "only these, separated by commas", readStatuses)
+    .option("-d, --definition <name>", "only tasks of this definition")
+    .option("-l, --label <name=value>", "only tasks with this label; may be repeated", readLabels)
+    .option("--limit <number>", "at most so many", readCount, 100)
+    .addOption(formatOption(["json", "wide"]))
+    .action(getTasks);
+  addClientOptions(tasks);
+  addExamples(tasks, [
+    "ktk get tasks",
+    "ktk get tasks --status running,failed --definition resize -o wide",
+    "ktk get task 01989f5e-8a4c-7cc2-b5d1-6e3a7f0c9b21 -o json",
+  ]);
+}
+
+function addGetWorkers(get: Command): void {
+  const workers = get
+    .command("workers")
+    .alias("worker")
+    .description("List workers")
+    .addOption(formatOption(["json", "wide"]))
+    .action(getWorkers);
+  addClientOptions(workers);
+  addExamples(workers, ["ktk get workers", "ktk get workers -o wide"]);
+}
+
+async function getTasks(id: string | undefined, flags: GetTasksFlags): Promise<void> {
+  const settings = await readClientSettings(flags);
+  const isOne = id !== undefined || flags.key !== undefined;
+  const ref = isOne ? toTaskRef(id, flags.key) : undefined;
+  await withClient(settings, (client) => {
+    return ref === undefined ? showTasks(client, flags) : showTask(client, { ref, flags });
+  });
+}
+
+async function showTask(
+  client: Kantoku,
+  { ref, flags }: { ref: TaskRef; flags: GetFlags },
+): Promise<void> {
+  const task = await client.get(ref);
+  if (flags.output === "json") printJson(task);
+  else printTasks([task], flags);
+}
+
+async function showTasks(client: Kantoku, flags: GetTasksFlags): Promise<void> {
+  const page = await listTasks(client, flags);
+  if (flags.output === "json") {
+    printJson(page);
+    return;
+  }
+  if (page.tasks.length === 0) note("No tasks found.");
+  else printTasks(page.tasks, flags);
+  if (page.cursor !== undefined) note(`There are more than ${flags.limit}: --limit shows them.`);
+}
+
+async function listTasks(
+  client: Kantoku,
+  { status, definition, label, limit }: GetTasksFlags,
+): Promise<TaskPage> {
+  const query: ListParams = {
+    ...(status !== undefined && { status }),
+    ...(definition !== undefined && { definition }),
+    ...(label !== undefined && { labels: label }),
+  };
+  const tasks: TaskView[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await client.list({
+      ...query,
+      limit: Math.min(limit - tasks.length, limits.pageRowsMax),
+      ...(cursor !== undefined && { cursor }),
+    });
+    tasks.push(...page.tasks);
+    cursor = page.cursor;
+  } while (cursor !== undefined && tasks.length < limit);
+  return { tasks, ...(cursor !== undefined && { cursor }) };
+}
+
+function printTasks(tasks: readonly TaskView[], { output }: GetFlags): void {
+  const now = Date.now();
+  print(formatTable(output === "wide" ? wideTaskColumns(now) : taskColumns(now), tasks));
+}
+
+async function getWorkers(flags: GetFlags): Promise<void> {
+  const workers = await withClient(await readClientSettings(flags), (client) => client.workers());
+  if (flags.output === "json") printJson({ workers });
+  else if (workers.length === 0) note("No workers found.");
+  else printWorkers(workers, flags);
+}
+
+function printWorkers(workers: readonly WorkerView[], { output }: GetFlags): void {
+  const now = Date.now();
+  print(formatTable(output === "wide" ? wideWorkerColumns(now) : workerColumns(now), workers));
+}
+
+function readStatuses(given: string): readonly TaskStatus[] {
+  return given.split(",").map((name) => {
+    const status = taskStatuses.find((known) => known === name.trim());
+    if (status !== undefined) return status;
+    throw new InvalidArgumentError(`A status is one of ${taskStatuses.join(", ")}.`);
+  });
+}

@@ -1,0 +1,171 @@
+import type { Command } from "commander";
+import {
+  type Call,
+  type ErrorCode,
+  isKantokuError,
+  type Kantoku,
+  type SubmitOptions,
+  type TaskHandle,
+  type TaskView,
+} from "../../sdk/index.ts";
+import { Interrupted } from "../failure.ts";
+import { withClient } from "../gateway-client.ts";
+import {
+  addClientOptions,
+  addExamples,
+  type ClientFlags,
+  type Format,
+  formatOption,
+  readInteger,
+  readLabels,
+} from "../options.ts";
+import { formatEvent } from "../output/event-rows.ts";
+import { harmless, note, print, printJson } from "../output/terminal.ts";
+import { readDuration } from "../setting-values.ts";
+import { readClientSettings } from "../settings.ts";
+import { UsageError } from "../usage-error.ts";
+import { readInput } from "./input.ts";
+
+interface RunFlags extends ClientFlags {
+  readonly input?: string;
+  readonly key?: string;
+  readonly version?: string;
+  readonly priority?: number;
+  readonly label?: Readonly<Record<string, string>>;
+  readonly timeout?: string;
+  readonly wait?: string | false;
+  readonly watch?: true;
+  readonly output?: Format;
+}
+
+export function addRunCommand(program: Command): void {
+  const run = program
+    .command("run")
+    .description("Run a task and print its output")
+    .argument("<definition>", "what to run")
+    .option("-i, --input <json>", "the task's input: JSON, @file, or - for standard input")
+    .option("-k, --key <key>", "idempotency key: the same key and call are the same task")
+    .option("--version <version>", "of the definition")
+    .option("--priority <number>", "smaller is first; 10 unless given", readInteger)
+    .option("-l, --label <name=value>", "may be given several times", readLabels)
+    .option("--timeout <duration>", "the task ends after this, retries included")
+    .option("-w, --watch", "show the task's events as they happen, on standard error")
+    .option("--wait <duration>", "stop waiting after this; the task goes on")
+    .option("--no-wait", "print the task's id and leave")
+    .addOption(formatOption())
+    .action(runTask);
+  addClientOptions(run);
+  addExamples(run, [
+    `ktk run resize -i '{"url": "https://example.com/a.png"}' --watch`,
+    "ktk run report -i @input.json --key report-2026-08 --timeout 10m",
+    "ktk run nightly --no-wait -o json",
+  ]);
+  run.addHelpText(
+    "after",
+    "\nExits with 0 when the task succeeded, 1 when it did not, 2 when it was not understood.",
+  );
+}
+
+async function runTask(definition: string, flags: RunFlags): Promise<void> {
+  const call: Call = {
+    definition,
+    ...(flags.version !== undefined && { version: flags.version }),
+    ...(flags.input !== undefined && { input: readInput(flags.input) }),
+  };
+  const options = toSubmitOptions(flags);
+  const waitMs = flags.wait ? readDurationFlag("--wait", flags.wait) : undefined;
+  await withClient(await readClientSettings(flags), async (client) => {
+    const handle = await client.submit(call, options);
+    if (flags.wait === false) await reportSubmitted(handle, flags);
+    else await reportOutcome(client, handle, { flags, waitMs });
+  });
+}
+
+function toSubmitOptions({ key, priority, label, timeout }: RunFlags): SubmitOptions {
+  return {
+    ...(key !== undefined && { idempotencyKey: key }),
+    ...(priority !== undefined && { priority }),
+    ...(label !== undefined && { labels: label }),
+    ...(timeout !== undefined && { timeout: readDurationFlag("--timeout", timeout) }),
+  };
+}
+
+function readDurationFlag(flag: string, given: string): number {
+  try {
+    return readDuration(given);
+  } catch (fault) {
+    throw new UsageError(`${flag} ${(fault as Error).message}`);
+  }
+}
+
+async function reportSubmitted(handle: TaskHandle, { output }: RunFlags): Promise<void> {
+  const { id, created } = handle;
+  if (output === "json") printJson({ id, status: await handle.status(), created });
+  else print(created ? `task ${id} submitted` : `task ${id} was submitted before under this key`);
+}
+
+async function reportOutcome(
+  client: Kantoku,
+  handle: TaskHandle,
+  { flags, waitMs }: { flags: RunFlags; waitMs: number | undefined },
+): Promise<void> {
+  const signal = abortedByInterrupt(handle.id);
+  const stop = new AbortController();
+  const watching = flags.watch && watch(handle, flags, stop.signal);
+  const explaining = setTimeout(() => void noteWhyItWaits(client, handle.id), explainAfterMs);
+  try {
+    const output = await handle.result({ signal, ...(waitMs !== undefined && { waitMs }) });
+    await watching;
+    printJson(flags.output === "json" ? { id: handle.id, status: "succeeded", output } : output);
+  } catch (error) {
+    const outcome = outcomeCodeOf(error);
+    // Without an outcome the task goes on, and so do the events; with a quarantine it may, one day.
+    if (outcome === undefined || outcome === "task-quarantined") stop.abort();
+    await watching;
+    if (outcome !== undefined && flags.output === "json") printJson(await read(client, handle.id));
+    throw error;
+  } finally {
+    clearTimeout(explaining);
+  }
+}
+
+/** What takes longer than this deserves a reason: mostly, no worker serves the definition. */
+const explainAfterMs = 2_000;
+
+async function noteWhyItWaits(client: Kantoku, id: string): Promise<void> {
+  // A courtesy: when it fails, the wait itself will say why.
+  const task = await client.get(id).catch(() => undefined);
+  if (task?.waitingFor) note(`task ${id} waits: ${harmless(task.waitingFor.message)}`);
+}
+
+function outcomeCodeOf(error: unknown): ErrorCode | undefined {
+  return isKantokuError(error) && error.code.startsWith("task-") ? error.code : undefined;
+}
+
+async function read(client: Kantoku, id: string): Promise<Partial<TaskView>> {
+  const { status, error } = await client.get(id);
+  return { id, status, ...(error && { error }) };
+}
+
+/** Never rejects: whoever watches wants the outcome even when the events cannot be had. */
+async function watch(handle: TaskHandle, { output }: RunFlags, signal: AbortSignal): Promise<void> {
+  const isJson = output === "json";
+  const onProgress = (progress: unknown) => {
+    note(isJson ? JSON.stringify({ progress }) : `progress  ${harmless(JSON.stringify(progress))}`);
+  };
+  try {
+    for await (const event of handle.events({ signal, onProgress })) {
+      note(isJson ? JSON.stringify(event) : formatEvent(event));
+    }
+  } catch (error) {
+    note(`the events cannot be shown: ${(error as Error).message}`);
+  }
+}
+
+function abortedByInterrupt(id: string): AbortSignal {
+  const interruption = new AbortController();
+  process.once("SIGINT", () => {
+    interruption.abort(new Interrupted(`task ${id} goes on; see "ktk describe task ${id}"`));
+  });
+  return interruption.signal;
+}

@@ -1,0 +1,24 @@
+import { readFileSync } from "node:fs";
+import type { Command } from "commander";
+import { addExamples, type Format, formatOption } from "../options.ts";
+import { print, printJson } from "../output/terminal.ts";
+
+export function addVersionCommand(program: Command): void {
+  const version = program
+    .command("version")
+    .description("Print the version")
+    .addOption(formatOption())
+    .action(showVersion);
+  addExamples(version, ["ktk version", "ktk version -o json"]);
+}
+
+function showVersion({ output }: { readonly output?: Format }): void {
+  const version = readVersion();
+  if (output === "json") printJson({ version, node: process.versions.node });
+  else print(`kantoku ${version}`);
+}
+
+function readVersion(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { readonly version: string }).version;
+}

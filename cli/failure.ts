@@ -1,0 +1,37 @@
+import { isKantokuError } from "../sdk/index.ts";
+import { harmless, note } from "./output/terminal.ts";
+import { UsageError } from "./usage-error.ts";
+
+export const exitCodes = { failed: 1, usage: 2, interrupted: 130 } as const;
+
+/** The user does not wait any longer; nothing failed. */
+export class Interrupted extends Error {
+  override readonly name = "Interrupted";
+}
+
+/** Says on standard error what went wrong; answers with the code to exit with. */
+export function reportFailure(thrown: unknown, { isVerbose }: { isVerbose: boolean }): number {
+  if (thrown instanceof Interrupted) {
+    note(thrown.message);
+    return exitCodes.interrupted;
+  }
+  note(`error: ${harmless(describe(thrown))}`);
+  if (isVerbose && thrown instanceof Error) note(stackOf(thrown));
+  // What the server finds wrong with a call was wrong on the command line.
+  const isUsage = thrown instanceof UsageError || isKantokuError(thrown, "invalid-params");
+  return isUsage ? exitCodes.usage : exitCodes.failed;
+}
+
+function describe(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown);
+  const { code, port } = thrown as NodeJS.ErrnoException & { readonly port?: number };
+  if (code === "EADDRINUSE") {
+    return `port ${port} is in use; stop what listens there, or choose another with --port or KANTOKU_PORT`;
+  }
+  return thrown.message;
+}
+
+function stackOf(thrown: Error): string {
+  const stack = thrown.stack ?? thrown.message;
+  return thrown.cause instanceof Error ? `${stack}\ncaused by: ${stackOf(thrown.cause)}` : stack;
+}
