@@ -1,6 +1,7 @@
 import { plainArray, textArray } from "../arrays.ts";
 import type { Parameter } from "../line.ts";
 import { isQueued, type Submit } from "./sorting.ts";
+import { stateParameters } from "./state-parameters.ts";
 import type { Statement } from "./statement.ts";
 
 /**
@@ -122,17 +123,7 @@ function taskParameters(submits: readonly Submit[]): Parameter[] {
     plainArray(identities.map(({ parent }) => parent)),
     textArray(identities.map(({ trace }) => trace)),
     plainArray(identities.map(({ createdAt }) => createdAt)),
-    textArray(states.map(({ status }) => status)),
-    textArray(states.map(({ version }) => version)),
-    plainArray(states.map(({ seq }) => seq)),
-    textArray(states.map(({ snapshot }) => snapshot)),
-    plainArray(states.map(({ owner }) => owner)),
-    plainArray(states.map(({ worker }) => worker)),
-    plainArray(states.map(({ attempt }) => attempt)),
-    textArray(states.map(({ output }) => output)),
-    textArray(states.map(({ error }) => error)),
-    plainArray(states.map(({ startedAt }) => startedAt)),
-    plainArray(states.map(({ endedAt }) => endedAt)),
+    ...stateParameters(states),
 
     plainArray(submits.flatMap((turn) => turn.events.map(() => turn.id))),
     plainArray(events.map(({ seq }) => seq)),

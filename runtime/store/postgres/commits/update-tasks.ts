@@ -1,8 +1,9 @@
 import type { TaskTurn } from "../../turns.ts";
-import { plainArray, textArray } from "../arrays.ts";
+import { plainArray } from "../arrays.ts";
 import type { Parameter } from "../line.ts";
 import { ktStale } from "../sql-state.ts";
 import { isQueued } from "./sorting.ts";
+import { stateParameters } from "./state-parameters.ts";
 import type { Statement } from "./statement.ts";
 
 /**
@@ -89,17 +90,7 @@ function updateParameters(node: string, updates: readonly TaskTurn[]): Parameter
     node,
     plainArray(updates.map(({ id }) => id)),
     plainArray(updates.map(({ expectedSeq }) => expectedSeq)),
-    textArray(states.map(({ status }) => status)),
-    textArray(states.map(({ version }) => version)),
-    plainArray(states.map(({ seq }) => seq)),
-    textArray(states.map(({ snapshot }) => snapshot)),
-    plainArray(states.map(({ owner }) => owner)),
-    plainArray(states.map(({ worker }) => worker)),
-    plainArray(states.map(({ attempt }) => attempt)),
-    textArray(states.map(({ output }) => output)),
-    textArray(states.map(({ error }) => error)),
-    plainArray(states.map(({ startedAt }) => startedAt)),
-    plainArray(states.map(({ endedAt }) => endedAt)),
+    ...stateParameters(states),
     updates.length,
   ];
 }
