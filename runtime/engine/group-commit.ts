@@ -21,6 +21,8 @@ export interface Turning {
 
 /** Near 400, Node and PostgreSQL work at the same time; one huge batch makes them take turns. */
 const batchTurnsMax = 400;
+/** Below it a batch costs more by itself than working at the same time gains. */
+const batchTurnsMin = 32;
 const batchBytesMax = 8 * 1024 * 1024;
 const lanesDefault = 3;
 const resendMinMs = 20;
@@ -92,7 +94,7 @@ export class GroupCommit {
     while (this.#waiting.length > 0) {
       const lane = this.#idleLanes.pop();
       if (lane === undefined) return;
-      const drafts = this.#formBatch();
+      const drafts = this.#formBatch(this.#fairShare());
       if (drafts.length === 0) {
         this.#idleLanes.push(lane);
         continue;
@@ -107,11 +109,17 @@ export class GroupCommit {
     if (this.#inFlight === 0) for (const resolve of this.#onQuiet.splice(0)) resolve();
   }
 
-  #formBatch(): Draft[] {
+  /** What waits is shared among the idle lanes, so that Node prepares one while the others commit. */
+  #fairShare(): number {
+    const share = Math.ceil(this.#waiting.length / (this.#idleLanes.length + 1));
+    return Math.min(batchTurnsMax, Math.max(batchTurnsMin, share));
+  }
+
+  #formBatch(turnsMax: number): Draft[] {
     const drafts: Draft[] = [];
     let bytes = 0;
     let taken = 0;
-    while (taken < this.#waiting.length && drafts.length < batchTurnsMax && bytes < batchBytesMax) {
+    while (taken < this.#waiting.length && drafts.length < turnsMax && bytes < batchBytesMax) {
       const draft = this.#waiting[taken]?.takeTurn() ?? null;
       taken += 1;
       if (draft === null) continue;
