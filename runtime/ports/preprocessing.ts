@@ -1,0 +1,45 @@
+/** JSON text. */
+type JsonText = string;
+
+/** Why a preprocessor gave nothing: its own fault, and the end of the task it was for. */
+export interface PreprocessFault {
+  readonly name: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+export type Preprocessed =
+  | { readonly output: JsonText; readonly source: string; readonly input: string }
+  | { readonly fault: PreprocessFault };
+
+/** A place where a source is wrong; lines and columns count from 1. */
+export interface SourceProblem {
+  readonly message: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** The door to where preprocessors run. */
+export interface Preprocessing {
+  /** What is wrong with a source; empty when it will do. */
+  check(source: string): readonly SourceProblem[];
+  /**
+   * Runs a source on a value. `source` and `input` of the answer are SHA-256 of what ran, in hex.
+   * Rejects only when there is nothing to run it any more.
+   */
+  run(work: {
+    readonly namespace: string;
+    readonly source: string;
+    readonly input: JsonText;
+  }): Promise<Preprocessed>;
+  close(): Promise<void>;
+}
+
+/** Where nobody brought a sandbox: every source is refused. */
+export const noPreprocessing: Preprocessing = {
+  check: () => [{ message: "this node runs no preprocessors", line: 1, column: 1 }],
+  run: async () => ({
+    fault: { name: "Error", code: "preprocessor-failed", message: "no sandbox" },
+  }),
+  close: async () => {},
+};

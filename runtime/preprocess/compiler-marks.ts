@@ -1,0 +1,111 @@
+import { freeVariables, walk } from "./check.ts";
+import type { AnyNode, Parsed } from "./parse.ts";
+
+export interface Edit {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
+/** What compilers and coverage tools wrote into a function, and how it is taken out again. */
+export interface CompilerMarks {
+  readonly edits: readonly Edit[];
+  /** The identifiers that go with them. */
+  readonly identifiers: ReadonlySet<AnyNode>;
+}
+
+// istanbul counts with `cov_1x2y3z().s[0]++`.
+const coverageCounter = /^cov_[0-9a-z]+$/;
+const plainName = /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u;
+const minifiedNameCharsMax = 2;
+
+export function findCompilerMarks(parsed: Parsed): CompilerMarks {
+  const edits: Edit[] = [];
+  const identifiers = new Set<AnyNode>();
+  const free = new Set(freeVariables(parsed));
+  const nameCalls = new Map<string, AnyNode[]>();
+  walk(parsed.root, (node) => {
+    const counter = node.type === "UpdateExpression" ? counterOf(node) : null;
+    if (counter !== null && free.has(counter)) {
+      edits.push({ start: node.start, end: node.end, text: "0" });
+      identifiers.add(counter);
+    }
+    if (isNameCall(node, free)) {
+      const name = (node["callee"] as AnyNode)["name"] as string;
+      nameCalls.set(name, [...(nameCalls.get(name) ?? []), node]);
+    }
+  });
+  for (const [name, calls] of nameCalls) {
+    const uses = [...free].filter((identifier) => identifier["name"] === name);
+    if (name !== "__name" && !isMinifiedHelper(name, { parsed, calls, uses })) continue;
+    for (const call of calls) {
+      identifiers.add(call["callee"] as AnyNode);
+      edits.push(...unwrapped(call));
+    }
+  }
+  return { edits, identifiers };
+}
+
+/** `text` with the edits that lie in `[start, end)` made, every line left where it was. */
+export function applyEdits(
+  text: string,
+  { edits, start, end }: { edits: readonly Edit[]; start: number; end: number },
+): string {
+  let edited = "";
+  let at = start;
+  for (const edit of edits.toSorted((a, b) => a.start - b.start)) {
+    const rest = text.slice(edit.start, edit.end).slice(edit.text.length);
+    edited += text.slice(at, edit.start) + edit.text + rest.replaceAll(/[^\n\r\u2028\u2029]/g, " ");
+    at = edit.end;
+  }
+  return edited + text.slice(at, end);
+}
+
+function counterOf(update: AnyNode): AnyNode | null {
+  let node = update["argument"] as AnyNode;
+  while (node.type === "MemberExpression") node = node["object"] as AnyNode;
+  if (node.type !== "CallExpression" || (node["arguments"] as unknown[]).length > 0) return null;
+  const callee = node["callee"] as AnyNode;
+  return coverageCounter.test(String(callee["name"])) ? callee : null;
+}
+
+/** `helper(function, "its name")`, which gives the function back: esbuild's keepNames. */
+function isNameCall(node: AnyNode, free: ReadonlySet<AnyNode>): boolean {
+  if (node.type !== "CallExpression" || !free.has(node["callee"] as AnyNode)) return false;
+  const [named, name, ...more] = node["arguments"] as (AnyNode | undefined)[];
+  if (named === undefined || more.length > 0 || typeof name?.["value"] !== "string") return false;
+  if (isBare(named)) return !free.has(named);
+  return /^(Function|ArrowFunction|Class)Expression$/.test(named.type);
+}
+
+/**
+ * Whether a helper whose own name was minified away is the one of keepNames: that short, on one line
+ * as minifiers write, and used for nothing else.
+ */
+function isMinifiedHelper(
+  name: string,
+  { parsed, calls, uses }: { parsed: Parsed; calls: readonly AnyNode[]; uses: readonly AnyNode[] },
+): boolean {
+  const { root, text } = parsed;
+  return (
+    name.length <= minifiedNameCharsMax &&
+    uses.length === calls.length &&
+    !/[\n\r]/.test(text.slice(root.start, root.end).trim()) &&
+    calls.every((call) => plainName.test(String((call["arguments"] as AnyNode[])[1]?.["value"])))
+  );
+}
+
+function unwrapped(call: AnyNode): Edit[] {
+  const named = (call["arguments"] as AnyNode[])[0] ?? call;
+  // A bare name needs no brackets, and on a line of its own they would call what stands above.
+  const [open, close] = isBare(named) ? ["", ""] : ["(", ")"];
+  return [
+    { start: call.start, end: named.start, text: open },
+    { start: named.end, end: call.end, text: close },
+  ];
+}
+
+/** A name, or the `this` of a class's static block. */
+function isBare({ type }: AnyNode): boolean {
+  return type === "Identifier" || type === "ThisExpression";
+}

@@ -1,0 +1,180 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the snippets have templates of their own.
+import type { Row } from "./row.ts";
+
+const threw = ["threw"] as const;
+
+/** What a call would leave behind for the next one. */
+export const leftovers: readonly Row[] = [
+  ["Object.prototype", "() => { Object.prototype.leak = 1 }", threw],
+  [
+    "Object.prototype by defineProperty",
+    "() => { Object.defineProperty(Object.prototype, 'leak', { value: 1 }) }",
+    threw,
+  ],
+  ["Object.prototype by __proto__", "() => { ({}).__proto__.leak = 1 }", threw],
+  [
+    "Object.prototype's prototype",
+    "() => { Object.setPrototypeOf(Object.prototype, { leak: 1 }) }",
+    threw,
+  ],
+  ["Object.prototype.toString", "() => { Object.prototype.toString = () => 'leak' }", threw],
+  [
+    "Object.prototype by Reflect.set",
+    "() => Reflect.set(Object.prototype, 'leak', 1)",
+    { output: false },
+  ],
+  [
+    "Object.prototype by super",
+    "() => { ({ a() { super.leak = 1; return this.leak } }).a.call(Object.prototype) }",
+    threw,
+  ],
+  ["Array.prototype", "() => { Array.prototype.leak = 1 }", threw],
+  ["Array.prototype[0]", "() => { Array.prototype[0] = 'leak' }", threw],
+  ["Array.prototype.push", "() => { Array.prototype.push(1) }", threw],
+  ["Array.prototype.map", "() => { Array.prototype.map = () => ['leak'] }", threw],
+  [
+    "Array iterator",
+    "() => { Object.getPrototypeOf([].values()).next = () => ({ done: true }) }",
+    threw,
+  ],
+  [
+    "Array[Symbol.species]",
+    "() => { Object.defineProperty(Array, Symbol.species, { value: Object }) }",
+    threw,
+  ],
+  ["String.prototype", "() => { String.prototype.leak = 1 }", threw],
+  ["Number.prototype", "() => { Number.prototype.toJSON = () => 'leak' }", threw],
+  ["Function.prototype", "() => { (() => {}).__proto__.leak = 1 }", threw],
+  ["Function.prototype.call", "() => { (() => {}).__proto__.call = () => 'leak' }", threw],
+  ["Error.prototype.message", "() => { Error.prototype.message = 'leak' }", threw],
+  ["Error.prototype.name", "() => { TypeError.prototype.name = 'leak' }", threw],
+  ["RegExp.prototype.exec", "() => { RegExp.prototype.exec = () => null }", threw],
+  ["Map.prototype.get", "() => { Map.prototype.get = () => 'leak' }", threw],
+  ["Iterator.prototype", "() => { Iterator.prototype.leak = 1 }", threw],
+  ["Iterator.prototype's tag", "() => { Iterator.prototype[Symbol.toStringTag] = 'leak' }", threw],
+  [
+    "Generator prototype",
+    "() => { Object.getPrototypeOf(Object.getPrototypeOf((function* () {})())).leak = 1 }",
+    threw,
+  ],
+  [
+    "generator function prototype",
+    "() => { Object.getPrototypeOf(function* () {}).leak = 1 }",
+    threw,
+  ],
+  ["async function prototype", "() => { Object.getPrototypeOf(async () => {}).leak = 1 }", threw],
+  ["a method", "() => { [].map.leak = 1 }", threw],
+  ["a method that may be overridden", "() => { ({}).toString.leak = 1 }", threw],
+  ["a function's method", "() => { (() => {}).call.leak = 1 }", threw],
+  ["an error's method", "() => { new Error().toString.leak = 1 }", threw],
+  ["a refusal", "() => { (() => {}).constructor.leak = 1 }", threw],
+  [
+    "a getter's function",
+    "() => { Object.getOwnPropertyDescriptor(Map.prototype, 'size').get.leak = 1 }",
+    threw,
+  ],
+  [
+    "an override's function",
+    "() => { Object.getOwnPropertyDescriptor(Object.prototype, 'toString').set.leak = 1 }",
+    threw,
+  ],
+  ["promise", "() => { Object.getPrototypeOf((async () => {})()).leak = 1 }", threw],
+  ["promise's constructor", "() => { (async () => {})().constructor.leak = 1 }", threw],
+  [
+    "async generator prototype",
+    "() => { Object.getPrototypeOf(async function* () {}).prototype.leak = 1 }",
+    threw,
+  ],
+  [
+    "regular expression's iterator",
+    "() => { Object.getPrototypeOf(''.matchAll(/a/g)).next = 1 }",
+    threw,
+  ],
+  ["string's iterator", "() => { Object.getPrototypeOf(''[Symbol.iterator]()).next = 1 }", threw],
+  ["iterator helper", "() => { Object.getPrototypeOf([].values().map((x) => x)).leak = 1 }", threw],
+  [
+    "wrapped iterator",
+    "() => { Object.getPrototypeOf(Iterator.from({ next() {} })).leak = 1 }",
+    threw,
+  ],
+  [
+    "concat's iterator",
+    "() => { Object.getPrototypeOf(Iterator.concat?.([]) ?? Math).leak = 1 }",
+    threw,
+  ],
+  ["typed array", "() => { Object.getPrototypeOf(Uint8Array).leak = 1 }", threw],
+  [
+    "typed array's prototype",
+    "() => { Object.getPrototypeOf(Uint8Array.prototype).leak = 1 }",
+    threw,
+  ],
+  ["ArrayBuffer", "() => { ArrayBuffer.leak = 1 }", threw],
+  ["JSON.parse", "() => { JSON.parse = () => 'leak' }", threw],
+  ["JSON.stringify", "() => { JSON.stringify = () => 'leak' }", threw],
+  ["Math", "() => { Math.leak = 1 }", threw],
+  ["Reflect", "() => { Reflect.ownKeys = () => [] }", threw],
+  ["Symbol", "() => { Symbol.leak = 1 }", threw],
+  ["Symbol.iterator's description", "() => { Symbol.prototype.description = 'leak' }", threw],
+  [
+    "a function's own property",
+    "function f() { f.count = (f.count ?? 0) + 1; return f.count }",
+    { output: 1 },
+  ],
+  ["a template's strings", "() => { const t = (s) => s; const s = t`a`; s.leak = 1 }", threw],
+  ["a template's raw strings", "() => { const t = (s) => s.raw; t`a`.push(1) }", threw],
+  [
+    "a regular expression's lastIndex",
+    "() => { const r = /a/g; r.test('a'); return r.lastIndex }",
+    { output: 1 },
+  ],
+  [
+    "RegExp's statics",
+    "() => { /(a)/.test('a'); return typeof RegExp.$1 }",
+    { output: "undefined" },
+  ],
+  [
+    "a pending job",
+    "() => { (async () => { await 1; Object.leak = 1; for (;;) ; })(); return 1 }",
+    { output: 1 },
+  ],
+  [
+    "a pending job, rejected",
+    "() => { (async () => { throw new Error('leak') })(); return 1 }",
+    { output: 1 },
+  ],
+  [
+    "a generator left open",
+    "() => { const g = (function* () { try { yield 1 } finally { for (;;) ; } })(); g.next(); return 1 }",
+    { output: 1 },
+  ],
+  [
+    "garbage in a ring",
+    "() => { const keep = []; for (let i = 0; i < 60; i++) { const o = { s: new Uint8Array(1 << 18) }; o.o = o; keep.push(o) } keep.push(keep); return 1 }",
+    { output: 1 },
+  ],
+  [
+    "half of the memory, returned from",
+    "() => { const a = new Array(1e6).fill(1); a.push(a); return 1 }",
+    { output: 1 },
+  ],
+  [
+    "a registered symbol",
+    "() => { const s = Symbol.for('leak'); return Symbol.keyFor(s) }",
+    { output: "leak" },
+  ],
+  [
+    "override of toString",
+    "() => { const o = {}; o.toString = () => 'own'; o.constructor = 1; return `${o}` + o.constructor }",
+    { output: "own1" },
+  ],
+  [
+    "tally of constructor",
+    "() => { const n = {}; for (const w of ['constructor', 'valueOf', 'constructor']) n[w] = Object.hasOwn(n, w) ? n[w] + 1 : 1; return n }",
+    { output: { constructor: 2, valueOf: 1 } },
+  ],
+  [
+    "__proto__ as a key",
+    '() => JSON.parse(\'{"__proto__":{"leak":1}}\')',
+    { output: JSON.parse('{"__proto__":{"leak":1}}') },
+  ],
+];

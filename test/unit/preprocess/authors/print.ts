@@ -1,0 +1,3 @@
+import { readAuthored } from "./authored.ts";
+
+console.log(JSON.stringify(readAuthored()));
