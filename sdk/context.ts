@@ -1,3 +1,5 @@
+import type { CallData } from "./call.ts";
+
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
 /** What a task's function is given beside its input. Its members may be destructured. */
@@ -22,6 +24,32 @@ export interface TaskContext {
    * it resolves to has been through JSON: `undefined` has become `null`.
    */
   readonly step: <Output>(name: string, run: () => Output | Promise<Output>) => Promise<Output>;
+  /**
+   * Runs a call as a child of this task and awaits its output. An attempt that runs again finds the
+   * child that an earlier one made. While the task awaits children it takes none of its worker's
+   * slots. Cancelling the task cancels its children.
+   */
+  readonly run: <Output>(call: CallData<Output>, options?: ChildOptions) => Promise<Output>;
+  /** Submits a child without waiting for it; a task may end before its children do. */
+  readonly submit: <Output>(
+    call: CallData<Output>,
+    options?: ChildOptions,
+  ) => Promise<ChildHandle<Output>>;
+}
+
+/** A child of a running task. */
+export interface ChildHandle<Output = unknown> {
+  readonly id: string;
+  /** The child's output; throws as `run` does. */
+  result(): Promise<Output>;
+}
+
+export interface ChildOptions {
+  /**
+   * What tells the child from its siblings, the same in every attempt; unless given, its definition
+   * and the how-manieth of that definition it is.
+   */
+  readonly name?: string;
 }
 
 export type TaskLog = {

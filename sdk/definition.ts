@@ -1,17 +1,13 @@
 import type { Call } from "./call.ts";
 import type { TaskContext } from "./context.ts";
 import { KantokuError } from "./errors.ts";
+import { makeCall } from "./graph/made-call.ts";
+import type { Composed } from "./graph/reference.ts";
 import { limits, namePattern } from "./protocol/limits.ts";
 import type { ServedDefinition } from "./protocol/service.ts";
-import type { RetryPolicy } from "./protocol/task.ts";
+import { type RetryOptions, toRetryPolicy } from "./retry.ts";
 import { type Given, type Schema, type Taken, toJsonSchema } from "./schema.ts";
 import { type Duration, toMs } from "./values/duration.ts";
-
-/** A RetryPolicy whose bounds may be written as durations. */
-export interface RetryOptions extends RetryPolicy {
-  readonly min?: Duration;
-  readonly max?: Duration;
-}
 
 export interface TaskOptions {
   /** Workers take tasks of their own versions; without one, a definition takes any. */
@@ -39,7 +35,9 @@ export interface AnyDefinition {
 
 /** A named task function. Applying it to an input makes a call; a worker serves it. */
 export interface TaskDefinition<Input, Output> extends AnyDefinition {
-  (...args: undefined extends Input ? [input?: Input] : [input: Input]): Call<Output>;
+  (
+    ...args: undefined extends Input ? [input?: Composed<Input>] : [input: Composed<Input>]
+  ): Call<Output>;
 }
 
 /** What a definition's calls take. */
@@ -89,7 +87,7 @@ export function task(
     ...(version !== undefined && { version }),
     ...(options.labels && { labels: options.labels }),
   };
-  const call = (input?: unknown): Call => Object.freeze({ ...fixed, input });
+  const call = (input?: unknown): Call => makeCall(fixed, input);
   const facts = {
     kind: "task",
     served,
@@ -100,15 +98,6 @@ export function task(
   // A function's own `name` is not writable, but may be redefined.
   Object.defineProperty(call, "name", { value: name, enumerable: true });
   return Object.freeze(Object.assign(call, facts));
-}
-
-/** The policy in milliseconds, as the protocol has it. */
-export function toRetryPolicy({ min, max, ...policy }: RetryOptions): RetryPolicy {
-  return {
-    ...policy,
-    ...(min !== undefined && { minMs: toMs(min) }),
-    ...(max !== undefined && { maxMs: toMs(max) }),
-  };
 }
 
 function toServed(

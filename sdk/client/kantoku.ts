@@ -1,5 +1,5 @@
 import { SpanKind } from "@opentelemetry/api";
-import type { Call } from "../call.ts";
+import type { CallData } from "../call.ts";
 import type { AnyDefinition } from "../definition.ts";
 import type { ListParams, Service, TaskPage } from "../protocol/service.ts";
 import type { TaskRef, TaskView, WorkerView } from "../protocol/task.ts";
@@ -10,18 +10,25 @@ import { newId } from "../values/id.ts";
 import { serve, type WorkerHandle, type WorkOptions } from "../worker/serve.ts";
 import { TaskHandle } from "./handle.ts";
 import { outcomeOf } from "./outcome.ts";
-import { type RunOptions, type SubmitOptions, toSubmitParams } from "./submission.ts";
+import { Registrations } from "./registrations.ts";
+import {
+  type RunOptions,
+  type Submission,
+  type SubmitOptions,
+  toSubmission,
+} from "./submission.ts";
 
 /** A client: the same whether kantoku runs in this process or behind a gateway. */
 export interface Kantoku {
   /**
-   * Submits a call and awaits its task's output, however long that takes unless told otherwise.
+   * Submits a call, and with it all calls that it depends on, and awaits its output, however long
+   * that takes unless told otherwise.
    * @throws KantokuError `task-failed`, `task-cancelled`, `task-timed-out`, `task-quarantined`;
-   * `deadline-exceeded` when `waitMs` ends first (the task goes on)
+   * `invalid-definition` for calls that cannot be one graph; `deadline-exceeded` when `waitMs` ends first (the task goes on)
    */
-  run<Output>(call: Call<Output>, options?: RunOptions): Promise<Output>;
+  run<Output>(call: CallData<Output>, options?: RunOptions): Promise<Output>;
   /** Resolves once the task is durable. */
-  submit<Output>(call: Call<Output>, options?: SubmitOptions): Promise<TaskHandle<Output>>;
+  submit<Output>(call: CallData<Output>, options?: SubmitOptions): Promise<TaskHandle<Output>>;
   get(ref: string | TaskRef): Promise<TaskView>;
   list(params?: ListParams): Promise<TaskPage>;
   /** A handle on a task known by id; asks nobody whether it exists. */
@@ -49,15 +56,17 @@ class ServiceClient implements Kantoku {
   readonly #service: Service;
   readonly #options: ClientOptions;
   readonly #workers = new Set<WorkerHandle>();
+  readonly #registrations: Registrations;
   readonly #closing = new AbortController();
   #closed: Promise<void> | undefined;
 
   constructor(service: Service, options: ClientOptions) {
     this.#service = service;
     this.#options = options;
+    this.#registrations = new Registrations(service);
   }
 
-  run<Output>(call: Call<Output>, options: RunOptions = {}): Promise<Output> {
+  run<Output>(call: CallData<Output>, options: RunOptions = {}): Promise<Output> {
     const tracer = liveTracer();
     if (tracer === undefined) return this.#run(call, options);
     const { definition } = call;
@@ -70,7 +79,7 @@ class ServiceClient implements Kantoku {
     });
   }
 
-  submit<Output>(call: Call<Output>, options: SubmitOptions = {}): Promise<TaskHandle<Output>> {
+  submit<Output>(call: CallData<Output>, options: SubmitOptions = {}): Promise<TaskHandle<Output>> {
     const tracer = liveTracer();
     if (tracer === undefined) return this.#submit(call, options);
     const { definition } = call;
@@ -126,10 +135,15 @@ class ServiceClient implements Kantoku {
     await this.#options.onClose?.();
   }
 
-  #run<Output>(call: Call<Output>, options: RunOptions, submitted?: Submitted): Promise<Output> {
-    const params = toSubmitParams(call, options);
+  #run<Output>(
+    call: CallData<Output>,
+    options: RunOptions,
+    submitted?: Submitted,
+  ): Promise<Output> {
     const { waitMs, signal } = options;
-    const first = this.#service.run(waitMs === undefined ? params : { ...params, waitMs });
+    const first = this.#send(call, options, (params) =>
+      this.#service.run(waitMs === undefined ? params : { ...params, waitMs }),
+    );
     if (submitted !== undefined)
       first.then(
         ({ id }) => submitted(id),
@@ -144,13 +158,30 @@ class ServiceClient implements Kantoku {
   }
 
   async #submit<Output>(
-    call: Call<Output>,
+    call: CallData<Output>,
     options: SubmitOptions,
     submitted?: Submitted,
   ): Promise<TaskHandle<Output>> {
-    const { id, created } = await this.#service.submit(toSubmitParams(call, options));
+    const { id, created } = await this.#send(call, options, (params) =>
+      this.#service.submit(params),
+    );
     submitted?.(id);
     return this.#handle(id, created);
+  }
+
+  // At once where there is nothing to register: this is on the path of every task.
+  #send<Answer>(
+    call: CallData,
+    options: SubmitOptions,
+    send: (params: Submission["params"]) => Promise<Answer>,
+  ): Promise<Answer> {
+    try {
+      const { params, pipelines } = toSubmission(call, options);
+      if (pipelines.length === 0) return send(params);
+      return this.#registrations.ensure(pipelines).then(() => send(params));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   #handle<Output>(id: string, created: boolean): TaskHandle<Output> {

@@ -1,9 +1,11 @@
+import type { GraphView, PipelineBody, PipelineView } from "../protocol/graph.ts";
 import { limits } from "../protocol/limits.ts";
 import type {
   Beat,
   CancelResult,
   EventPage,
   Finding,
+  GraphSubmit,
   ListParams,
   Recorded,
   RegisterParams,
@@ -42,12 +44,14 @@ export class RemoteService implements Service, ConnectionUser {
     connection.user = this;
   }
 
-  async submit(params: SubmitParams): Promise<Submitted> {
+  async submit(params: SubmitParams | GraphSubmit): Promise<Submitted> {
     checkInput(params);
     return await this.#connection.call("task.submit", params);
   }
 
-  async run(params: SubmitParams & { readonly waitMs?: number }): Promise<RunResult> {
+  async run(
+    params: (SubmitParams | GraphSubmit) & { readonly waitMs?: number },
+  ): Promise<RunResult> {
     checkInput(params);
     const bounded = { ...params, waitMs: boundWait(params.waitMs) };
     return await this.#connection.call("task.run", bounded, { isWaiting: true });
@@ -81,6 +85,23 @@ export class RemoteService implements Service, ConnectionUser {
 
   cancel(params: TaskRef & { readonly reason?: string }): Promise<CancelResult> {
     return this.#connection.call("task.cancel", params);
+  }
+
+  graph(ref: TaskRef): Promise<GraphView> {
+    return this.#connection.call("task.graph", ref);
+  }
+
+  async registerPipeline(params: PipelineBody & { readonly name: string }): Promise<PipelineView> {
+    encodePayload(params, { at: "pipeline", bytesMax: limits.frameToServerBytesMax });
+    return await this.#connection.call("pipeline.register", params);
+  }
+
+  getPipeline(params: { readonly name: string; readonly version?: string }): Promise<PipelineView> {
+    return this.#connection.call("pipeline.get", params);
+  }
+
+  listPipelines(): Promise<{ readonly pipelines: readonly PipelineView[] }> {
+    return this.#connection.call("pipeline.list", {});
   }
 
   registerWorker(params: RegisterParams, port: WorkerPort): Promise<WorkerLink> {
@@ -120,6 +141,14 @@ export class RemoteService implements Service, ConnectionUser {
 
   recordStep(params: StepRecord): Promise<Recorded> {
     return this.#connection.call("step.record", params);
+  }
+
+  suspend(params: { readonly token: string }): Promise<{ readonly accepted: boolean }> {
+    return this.#connection.call("attempt.suspend", params);
+  }
+
+  resume(params: { readonly token: string }): Promise<None> {
+    return this.#connection.call("attempt.resume", params);
   }
 
   doctor(): Promise<{ readonly findings: readonly Finding[] }> {
@@ -167,9 +196,12 @@ export class RemoteService implements Service, ConnectionUser {
 }
 
 // JSON.stringify would change what it cannot write; the worker's side has checked its own values.
-function checkInput({ input, metadata }: SubmitParams): void {
+function checkInput(params: SubmitParams | GraphSubmit): void {
+  const { input, metadata } = params;
   if (input !== undefined) encodePayload(input, { at: "input" });
   if (metadata) encodePayload(metadata, { at: "metadata", bytesMax: limits.attributesBytesMax });
+  if (!("graph" in params)) return;
+  encodePayload(params.graph, { at: "graph", bytesMax: limits.frameToServerBytesMax });
 }
 
 function boundWait(waitMs = waitMsDefault): number {

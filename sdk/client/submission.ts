@@ -1,6 +1,12 @@
-import type { Call } from "../call.ts";
-import { type RetryOptions, toRetryPolicy } from "../definition.ts";
-import type { SubmitParams } from "../protocol/service.ts";
+import type { CallData } from "../call.ts";
+import { KantokuError } from "../errors.ts";
+import { ofOneTask } from "../graph/discover.ts";
+import { compositionOf } from "../graph/encode.ts";
+import type { AnyPipeline } from "../graph/pipeline.ts";
+import { traitsOf } from "../graph/traits.ts";
+import type { Graph } from "../protocol/graph.ts";
+import type { GraphSubmit, SubmitParams } from "../protocol/service.ts";
+import { type RetryOptions, toRetryPolicy } from "../retry.ts";
 import { type Duration, toMs } from "../values/duration.ts";
 import { newId } from "../values/id.ts";
 
@@ -9,7 +15,7 @@ export interface SubmitOptions {
   readonly idempotencyKey?: string;
   /** Smaller is first; 10 unless given. */
   readonly priority?: number;
-  /** Not before this instant; a number is epoch milliseconds. */
+  /** Not before this instant; a number is epoch milliseconds. A graph's tasks have their own. */
   readonly startAt?: number | Date;
   /** From the first assignment to the end, all attempts and backoffs included. */
   readonly timeout?: Duration;
@@ -32,11 +38,25 @@ export interface WaitOptions {
 
 export interface RunOptions extends SubmitOptions, WaitOptions {}
 
+export interface Submission {
+  readonly params: SubmitParams | GraphSubmit;
+  /** What has to be known before it can be sent. */
+  readonly pipelines: readonly AnyPipeline[];
+}
+
+/** @throws KantokuError `invalid-definition` for a call that cannot be a graph */
+export function toSubmission(call: CallData, options: SubmitOptions): Submission {
+  const { graph, pipelines } = compositionOf(call);
+  const params =
+    graph === null ? toSubmitParams(call, withOwn(call, options)) : toGraphSubmit(graph, options);
+  return { params, pipelines };
+}
+
 type Draft = { -readonly [Key in keyof SubmitParams]: SubmitParams[Key] };
 
 // Always with a key, so that a submit whose answer was lost can be sent again. Field by field, not
 // by spreading: this is on the path of every task.
-export function toSubmitParams(call: Call, options: SubmitOptions): SubmitParams {
+function toSubmitParams(call: CallData, options: SubmitOptions): SubmitParams {
   const params: Draft = {
     definition: call.definition,
     idempotencyKey: options.idempotencyKey ?? newId(),
@@ -52,4 +72,30 @@ export function toSubmitParams(call: Call, options: SubmitOptions): SubmitParams
   if (options.metadata !== undefined) params.metadata = options.metadata;
   if (options.trace !== undefined) params.trace = options.trace;
   return params;
+}
+
+function withOwn(call: CallData, options: SubmitOptions): SubmitOptions {
+  const own = traitsOf(call).options;
+  if (own === undefined) return options;
+  const labels = { ...own.labels, ...options.labels };
+  return { ...own, ...options, ...(Object.keys(labels).length > 0 && { labels }) };
+}
+
+function toGraphSubmit(graph: Graph, options: SubmitOptions): GraphSubmit {
+  const misplaced = ofOneTask.filter((key) => options[key] !== undefined);
+  if (misplaced.length > 0) {
+    throw new KantokuError(
+      "invalid-params",
+      `a graph has no ${misplaced.join(", ")}; say it of a call in it: call.with({ … })`,
+    );
+  }
+  const { idempotencyKey = newId(), priority, labels, metadata, trace } = options;
+  return {
+    graph,
+    idempotencyKey,
+    ...(priority !== undefined && { priority }),
+    ...(labels !== undefined && { labels }),
+    ...(metadata !== undefined && { metadata }),
+    ...(trace !== undefined && { trace }),
+  };
 }

@@ -6,6 +6,14 @@ const MiB = 1024 * KiB;
  * Bytes are those of the UTF-8 JSON text.
  */
 export const limits = {
+  /** Tasks in one submitted graph, those of the graphs within it included. */
+  graphTasksMax: 1_000,
+  /** Tasks under one root. */
+  descendantsMax: 10_000,
+  /** How many tasks a task may be under. */
+  treeDepthMax: 16,
+  /** Of one preprocessor. */
+  preprocessorBytesMax: 64 * 1024,
   /** Input, output, signal or step value. Larger values belong in a blob store, by reference. */
   payloadBytesMax: 256 * KiB,
   errorBytesMax: 16 * KiB,

@@ -1,3 +1,4 @@
+import type { Graph, GraphView, PipelineBody, PipelineView } from "./graph.ts";
 import type {
   JournalEvent,
   RetryPolicy,
@@ -26,6 +27,24 @@ export interface SubmitParams {
   readonly metadata?: Readonly<Record<string, unknown>>;
   /** W3C traceparent of the caller's span. */
   readonly trace?: string;
+  /** Instead of a key: the task is a child of the one whose attempt submits it. */
+  readonly parent?: ChildOf;
+}
+
+/** A child of a running task: the same place is the same child, whichever attempt asks. */
+export interface ChildOf {
+  /** Of the attempt that submits. */
+  readonly token: string;
+  /** Unique among the parent's children: `definition#occurrence`, by the SDK. */
+  readonly name: string;
+}
+
+/** Many tasks at once: all of them or none. Their root is a task of its own. */
+export interface GraphSubmit
+  extends Pick<SubmitParams, "idempotencyKey" | "priority" | "labels" | "metadata" | "trace" | "parent"> {
+  readonly graph: Graph;
+  /** What the graph's sources call its input. */
+  readonly input?: unknown;
 }
 
 export interface Submitted {
@@ -33,6 +52,8 @@ export interface Submitted {
   readonly status: TaskStatus;
   /** `false`: the key was known, and this is the task it made then. */
   readonly created: boolean;
+  /** Of a graph: the ids of its tasks, by name. */
+  readonly tasks?: Readonly<Record<string, string>>;
 }
 
 /** An ended task's outcome, or, when `waitMs` ended first, its status without `output`. */
@@ -189,8 +210,8 @@ export interface WorkerLink {
  * line) knows this interface only. Every method rejects with a KantokuError.
  */
 export interface Service {
-  submit(params: SubmitParams): Promise<Submitted>;
-  run(params: SubmitParams & { readonly waitMs?: number }): Promise<RunResult>;
+  submit(params: SubmitParams | GraphSubmit): Promise<Submitted>;
+  run(params: (SubmitParams | GraphSubmit) & { readonly waitMs?: number }): Promise<RunResult>;
   get(ref: TaskRef): Promise<TaskView>;
   list(params: ListParams): Promise<TaskPage>;
   result(params: TaskRef & { readonly waitMs?: number }): Promise<RunResult>;
@@ -202,6 +223,13 @@ export interface Service {
     subscriber: Subscriber,
   ): Promise<Subscription>;
   cancel(params: TaskRef & { readonly reason?: string }): Promise<CancelResult>;
+
+  /** The tree that the task is in, as tasks and edges. */
+  graph(ref: TaskRef): Promise<GraphView>;
+  /** Makes a pipeline known by its name. The same body is the same version. */
+  registerPipeline(params: PipelineBody & { readonly name: string }): Promise<PipelineView>;
+  getPipeline(params: { readonly name: string; readonly version?: string }): Promise<PipelineView>;
+  listPipelines(): Promise<{ readonly pipelines: readonly PipelineView[] }>;
 
   registerWorker(params: RegisterParams, port: WorkerPort): Promise<WorkerLink>;
   heartbeat(params: {
@@ -219,6 +247,13 @@ export interface Service {
     readonly progress: unknown;
   }): Promise<Record<string, never>>;
   recordStep(params: StepRecord): Promise<Recorded>;
+  /**
+   * The attempt waits for other tasks and needs no slot meanwhile; `accepted: false`: it keeps its
+   * slot, for too many of its worker's attempts wait already, or it is over.
+   */
+  suspend(params: { readonly token: string }): Promise<{ readonly accepted: boolean }>;
+  /** The attempt goes on, with or without a free slot. */
+  resume(params: { readonly token: string }): Promise<Record<string, never>>;
 
   /** The invariants, checked in the database; each finding is a broken one. */
   doctor(): Promise<{ readonly findings: readonly Finding[] }>;

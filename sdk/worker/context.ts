@@ -1,6 +1,7 @@
 import type { LogSink, TaskContext, TaskLog } from "../context.ts";
 import type { Service } from "../protocol/service.ts";
 import type { Attempt } from "./attempt.ts";
+import { Children } from "./children.ts";
 import { createTaskLog } from "./log.ts";
 import { Progress } from "./progress.ts";
 import { Steps } from "./steps.ts";
@@ -19,6 +20,7 @@ export class AttemptContext implements TaskContext {
   #log: TaskLog | undefined;
   #steps: Steps | undefined;
   #progress: Progress | undefined;
+  #children: Children | undefined;
 
   constructor(attempt: Attempt, surroundings: Surroundings) {
     this.#attempt = attempt;
@@ -66,6 +68,21 @@ export class AttemptContext implements TaskContext {
     this.#steps ??= new Steps(this.#attempt, this.#surroundings.service, this.#surroundings);
     const steps = this.#steps;
     return (name, run) => steps.run(name, run);
+  }
+
+  get run(): TaskContext["run"] {
+    const children = this.#family();
+    return (call, options) => children.run(call, options);
+  }
+
+  get submit(): TaskContext["submit"] {
+    const children = this.#family();
+    return (call, options) => children.submit(call, options);
+  }
+
+  #family(): Children {
+    this.#children ??= new Children(this.#attempt, this.#surroundings);
+    return this.#children;
   }
 
   /** Sends what was held back. */

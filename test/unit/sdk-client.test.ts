@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { createClient } from "../../sdk/client/kantoku.ts";
 import { task } from "../../sdk/definition.ts";
 import { KantokuError } from "../../sdk/errors.ts";
-import type { RunResult, Service, SubmitParams, Subscriber } from "../../sdk/protocol/service.ts";
+import type { RunResult, Service, Subscriber } from "../../sdk/protocol/service.ts";
 import { ManualClock, settle } from "../support/manual-clock.ts";
 
 const double = task("double", { version: "3", labels: { team: "a" } }, (n: number) => n * 2);
@@ -37,7 +37,7 @@ async function seqsOf(events: AsyncIterable<{ seq: number }>): Promise<number[]>
 
 describe("submit", () => {
   test("sends the call with a fresh key, or the one given", async () => {
-    const sent: SubmitParams[] = [];
+    const sent: Parameters<Service["submit"]>[0][] = [];
     const kantoku = clientOf({
       submit: async (params) => {
         sent.push(params);
@@ -60,7 +60,7 @@ describe("submit", () => {
   });
 
   test("speaks the protocol's units", async () => {
-    let sent: SubmitParams | undefined;
+    let sent: Parameters<Service["submit"]>[0] | undefined;
     const kantoku = clientOf({
       submit: async (params) => {
         sent = params;

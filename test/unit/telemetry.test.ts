@@ -13,7 +13,7 @@ import { connect } from "../../sdk/client/connect.ts";
 import { createClient } from "../../sdk/client/kantoku.ts";
 import { task } from "../../sdk/definition.ts";
 import { TerminalError } from "../../sdk/errors.ts";
-import type { RunResult, Service, SubmitParams } from "../../sdk/protocol/service.ts";
+import type { RunResult, Service } from "../../sdk/protocol/service.ts";
 import { contextOf } from "../../sdk/telemetry/traceparent.ts";
 import { liveTracer } from "../../sdk/telemetry/tracer.ts";
 import { settle } from "../support/manual-clock.ts";
@@ -316,8 +316,8 @@ test("a traceparent of a later version is read as far as it is known", () => {
 });
 
 function clientBeforeFakeService() {
-  const sent: SubmitParams[] = [];
-  const note = (params: SubmitParams): RunResult => {
+  const sent: Parameters<Service["submit"]>[0][] = [];
+  const note = (params: Parameters<Service["submit"]>[0]): RunResult => {
     sent.push(params);
     return { id: "t", status: "succeeded", output: null };
   };

@@ -1,0 +1,158 @@
+import type { AnyCall, CallData } from "../call.ts";
+import { KantokuError } from "../errors.ts";
+import type { Graph, GraphTask, Ref } from "../protocol/graph.ts";
+import { type Discovery, discover } from "./discover.ts";
+import type { Frame } from "./frame.ts";
+import { nameCalls } from "./names.ts";
+import { describe, originOf } from "./origin.ts";
+import type { AnyPipeline } from "./pipeline.ts";
+import { toPointer } from "./pointer.ts";
+import { holdsReference, type Opened } from "./references.ts";
+import type { Scope } from "./scope.ts";
+import { SourceWriter } from "./sources.ts";
+import { isCall, traitsOf } from "./traits.ts";
+import { optionsOf } from "./vertex-options.ts";
+
+/** What has to be sent for a call. */
+export interface Composition {
+  /** Null where the call depends on nothing: then it is a task by itself. */
+  readonly graph: Graph | null;
+  /** The pipelines that it uses, each after those that it uses itself. */
+  readonly pipelines: readonly AnyPipeline[];
+}
+
+const alone: Composition = { graph: null, pipelines: [] };
+
+/** @throws KantokuError `invalid-definition` with all `problems` in its data */
+export function compositionOf(call: CallData): Composition {
+  if (!isCall(call)) assertData(call);
+  const { after, when, onFailure, each, pipeline, scope } = traitsOf(call);
+  const isComposed = after ?? when ?? onFailure ?? each ?? scope;
+  if (isComposed === undefined && !holdsReference(call.input)) {
+    return pipeline === undefined ? alone : { graph: null, pipelines: withUsed(pipeline) };
+  }
+  return composeWithin(call as AnyCall, undefined);
+}
+
+/** Null where nothing is composed. @throws KantokuError `invalid-definition` */
+export function encodeGraph(call: CallData): Graph | null {
+  return compositionOf(call).graph;
+}
+
+/** The graph of a result, even of a single task. @throws KantokuError `invalid-definition` */
+export function composeWithin(
+  result: AnyCall,
+  scope: Scope | undefined,
+): { graph: Graph; pipelines: readonly AnyPipeline[] } {
+  const discovery = discover(result, scope);
+  const { frame, problems, pipelines } = discovery;
+  const graph = problems.length > 0 ? null : encodeFrame({ frame, result, problems }).graph;
+  if (graph === null || problems.length > 0) throw refused(scope, problems);
+  return { graph, pipelines: [...pipelines] };
+}
+
+interface Part {
+  readonly frame: Frame;
+  readonly result: AnyCall;
+  readonly problems: Discovery["problems"];
+  readonly outer?: SourceWriter;
+}
+
+function encodeFrame({ frame, result, problems, outer }: Part): {
+  graph: Graph;
+  writer: SourceWriter;
+} {
+  const names = nameCalls(frame, problems);
+  const writer = new SourceWriter(frame, names, outer);
+  const tasks = Array.from(frame.calls, ([call, opened]): [string, GraphTask] => {
+    const inner = frame.inner.get(call);
+    const vertex =
+      inner === undefined
+        ? encodeTask(call, opened, writer)
+        : encodeEach(call, opened, { frame: inner, problems, outer: writer });
+    return [writer.nameOf(call), vertex];
+  });
+  return { graph: { tasks: Object.fromEntries(tasks), result: writer.nameOf(result) }, writer };
+}
+
+function encodeTask(call: AnyCall, opened: Opened, writer: SourceWriter): GraphTask {
+  const { definition, version } = call;
+  return {
+    definition,
+    ...(version !== undefined && { version }),
+    ...encodeInput(opened, writer),
+    ...encodeOrder(call, writer),
+    ...optionsOf(call),
+  };
+}
+
+function encodeEach(
+  call: AnyCall,
+  opened: Opened,
+  { frame, problems, outer }: Omit<Part, "result"> & { outer: SourceWriter },
+): GraphTask {
+  const { each } = traitsOf(call);
+  if (each === undefined) return encodeTask(call, opened, outer);
+  const { graph, writer } = encodeFrame({ frame, result: each.result, problems, outer });
+  const { input, refs = [] } = encodeInput(opened, outer);
+  const given = writer.given.map(({ name, source }) => ({
+    at: toPointer(["given", name]),
+    ...source,
+  }));
+  const places = Object.fromEntries(writer.given.map(({ name }) => [name, null]));
+  const all = [...refs, ...given];
+  return {
+    each: graph,
+    ...(each.limit !== undefined && { limit: each.limit }),
+    input: given.length === 0 ? input : { ...(input as object), given: places },
+    ...(all.length > 0 && { refs: all }),
+    ...encodeOrder(call, outer, writer.startsAfter),
+    ...optionsOf(call),
+  };
+}
+
+function encodeInput(
+  { data, references }: Opened,
+  writer: SourceWriter,
+): { input?: unknown; refs?: readonly Ref[] } {
+  const refs = references.map(({ at, from }): Ref => ({ at, ...writer.write(from) }));
+  const isWhole = refs[0]?.at === "";
+  return {
+    ...(data !== undefined && !isWhole && { input: data }),
+    ...(refs.length > 0 && { refs }),
+  };
+}
+
+function encodeOrder(
+  call: AnyCall,
+  writer: SourceWriter,
+  more: readonly string[] = [],
+): Pick<GraphTask, "after" | "when" | "onFailure"> {
+  const { after = [], when, onFailure } = traitsOf(call);
+  const names = new Set([...writer.writeAfter(after), ...more]);
+  return {
+    ...(names.size > 0 && { after: [...names] }),
+    ...(when !== undefined && { when: { ...writer.write(when.from), ...when.is } }),
+    ...(onFailure !== undefined && { onFailure }),
+  };
+}
+
+function assertData(call: CallData): void {
+  const from = originOf(call);
+  if (from === undefined) return;
+  throw new KantokuError(
+    "invalid-definition",
+    `${describe(from)} is a value to come and not a call: give it to a task that returns it`,
+  );
+}
+
+function withUsed(pipeline: AnyPipeline): readonly AnyPipeline[] {
+  return [...pipeline.uses, pipeline];
+}
+
+function refused(scope: Scope | undefined, problems: readonly string[]): KantokuError {
+  const what = scope === undefined ? "this call cannot be run" : scope.label;
+  return new KantokuError("invalid-definition", `${what}: ${problems.join("; ")}`, {
+    data: { problems },
+  });
+}

@@ -1,0 +1,103 @@
+import type { CallData } from "../call.ts";
+import { outcomeOf } from "../client/outcome.ts";
+import { Registrations } from "../client/registrations.ts";
+import { toSubmission } from "../client/submission.ts";
+import type { ChildHandle, ChildOptions } from "../context.ts";
+import { KantokuError } from "../errors.ts";
+import type { GraphSubmit, Service, SubmitParams, Submitted } from "../protocol/service.ts";
+import type { Attempt } from "./attempt.ts";
+import { type Persistence, untilAnswered } from "./until-answered.ts";
+
+export interface ChildrenParts extends Persistence {
+  readonly service: Service;
+}
+
+/**
+ * The tasks that one attempt submits. A child is known by its parent, its definition and the
+ * how-manieth call of that definition it is: an attempt that runs again finds the same ones.
+ */
+export class Children {
+  readonly #attempt: Attempt;
+  readonly #parts: ChildrenParts;
+  readonly #registrations: Registrations;
+  readonly #uses = new Map<string, number>();
+  #waits = 0;
+
+  constructor(attempt: Attempt, parts: ChildrenParts) {
+    this.#attempt = attempt;
+    this.#parts = parts;
+    this.#registrations = new Registrations(parts.service);
+  }
+
+  async run<Output>(call: CallData<Output>, options?: ChildOptions): Promise<Output> {
+    const child = await this.submit(call, options);
+    return child.result();
+  }
+
+  submit<Output>(call: CallData<Output>, options?: ChildOptions): Promise<ChildHandle<Output>> {
+    // Named before the first await: the order of calls gives the occurrence.
+    const name = options?.name ?? this.#nameFor(call.definition);
+    return this.#submit(call, name);
+  }
+
+  async #submit<Output>(call: CallData<Output>, name: string): Promise<ChildHandle<Output>> {
+    this.#attempt.throwIfAborted();
+    const { params, pipelines } = toSubmission(call, {});
+    await this.#registrations.ensure(pipelines);
+    const { token } = this.#attempt.assignment;
+    const submitted = await this.#send({ ...params, parent: { token, name } });
+    return { id: submitted.id, result: () => this.#await<Output>(submitted.id) };
+  }
+
+  async #send(params: SubmitParams | GraphSubmit): Promise<Submitted> {
+    const { service } = this.#parts;
+    const sent = await untilAnswered(() => service.submit(params), this.#parts);
+    if (sent.kind === "answered") return sent.answer;
+    throw sent.kind === "refused" ? sent.error : this.#stopped();
+  }
+
+  #nameFor(definition: string): string {
+    const occurrence = (this.#uses.get(definition) ?? 0) + 1;
+    this.#uses.set(definition, occurrence);
+    return `${definition}#${occurrence}`;
+  }
+
+  /** While it waits for any of its children the task has no slot, so that they may have it. */
+  async #await<Output>(id: string): Promise<Output> {
+    this.#attempt.throwIfAborted();
+    const { service, clock } = this.#parts;
+    this.#waits += 1;
+    if (this.#waits === 1) this.#giveSlotBack();
+    try {
+      const first = untilAnswered(() => service.result({ id }), this.#parts).then((result) => {
+        if (result.kind === "answered") return result.answer;
+        throw result.kind === "refused" ? result.error : this.#stopped();
+      });
+      const { abortSignal: signal } = this.#attempt;
+      return await outcomeOf<Output>(first, { service, clock, waitMs: undefined, signal });
+    } finally {
+      this.#waits -= 1;
+      if (this.#waits === 0) this.#takeSlot();
+    }
+  }
+
+  // Both only say what this process does: when the word is lost, a slot stays taken or is lent out.
+  #giveSlotBack(): void {
+    const { token } = this.#attempt.assignment;
+    this.#parts.service.suspend({ token }).catch(ignore);
+  }
+
+  #takeSlot(): void {
+    const { token } = this.#attempt.assignment;
+    this.#parts.service.resume({ token }).catch(ignore);
+  }
+
+  #stopped(): KantokuError {
+    const { task } = this.#attempt.assignment;
+    return new KantokuError("task-cancelled", `the attempt of task ${task} is over`, {
+      data: { task },
+    });
+  }
+}
+
+function ignore(): void {}
