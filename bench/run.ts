@@ -7,18 +7,22 @@ import { openEmbeddedDatabase } from "../runtime/embedded/index.ts";
 import type { Figure } from "./figures.ts";
 import type { Workload } from "./scope.ts";
 import { gateway } from "./workloads/gateway.ts";
+import { graphs } from "./workloads/graphs.ts";
 import { inProcess } from "./workloads/in-process.ts";
 import { killedWorker } from "./workloads/killed-worker.ts";
 import { millions } from "./workloads/millions.ts";
+import { preprocess } from "./workloads/preprocess.ts";
 import { rawLimit } from "./workloads/raw-limit.ts";
 
 /** In the order they run; each gets a fresh database. */
 const workloads: Readonly<Record<string, Workload>> = {
   "in-process": inProcess,
+  graphs,
   raw: rawLimit,
   gateway,
   "killed-worker": killedWorker,
   millions,
+  preprocess,
 };
 
 /** Figures that are quoted beside the raw limit of the same run. */

@@ -3,6 +3,7 @@ import { Engine } from "./engine/engine.ts";
 import { type Clock, systemClock } from "./ports/clock.ts";
 import { type Entropy, systemEntropy } from "./ports/entropy.ts";
 import { createJsonLog, type Log } from "./ports/log.ts";
+import { openPreprocessing } from "./preprocessing.ts";
 import { createServiceParts, EngineService } from "./service/service.ts";
 import type { Store } from "./store/store.ts";
 import { createMeters } from "./telemetry/meters.ts";
@@ -43,7 +44,8 @@ export { namespaceDefault };
 export async function startNode(options: NodeOptions): Promise<Node> {
   const { clock = systemClock, entropy = systemEntropy, log = createJsonLog() } = options;
   const meters = createMeters();
-  const engine = await Engine.start({ ...options, clock, entropy, log, meters });
+  const preprocessing = openPreprocessing();
+  const engine = await Engine.start({ ...options, clock, entropy, log, meters, preprocessing });
   const parts = createServiceParts(engine);
   const services = new Map<string, Service>();
   let stopped: Promise<void> | null = null;
@@ -66,7 +68,10 @@ export async function startNode(options: NodeOptions): Promise<Node> {
       }
     },
     stop() {
-      stopped ??= engine.stop().then(() => options.store.close());
+      stopped ??= engine
+        .stop()
+        .then(() => preprocessing.close())
+        .then(() => options.store.close());
       return stopped;
     },
   };

@@ -1,6 +1,6 @@
 import type { Asked, TaskEvent } from "../machines/task.events.ts";
 import type { Entropy } from "../ports/entropy.ts";
-import type { Placement, TaskMessage } from "./messages.ts";
+import type { Placement, Resolution, TaskMessage } from "./messages.ts";
 import { cancelGraceMs, drawRefusedDelay, drawRetryDelay, mergePolicy } from "./policy.ts";
 import type { TaskActor, TaskSnapshot } from "./task-actor.ts";
 
@@ -25,6 +25,7 @@ export function decide(
   switch (message.type) {
     case "submit": {
       const { definition, priority } = actor.identity;
+      if (message.birth?.reused !== undefined) return reusedEvent(actor, message);
       const isLater = message.startAt !== null && message.startAt > scope.now;
       return {
         type: "task.submitted",
@@ -33,8 +34,14 @@ export function decide(
         priority,
         ...(isLater ? { dueAt: message.startAt } : {}),
         ...(message.asked === null ? {} : { asked: message.asked }),
+        ...(message.birth?.isBlocked ? { dependencies: message.birth.dependsOn.length } : {}),
+        ...(message.birth?.composite ? { kind: message.birth.composite } : {}),
       } as TaskEvent;
     }
+    case "restart":
+      return { type: "task.restarted", to: message.to };
+    case "resolve":
+      return resolvedEvent(snapshot, message.resolution, scope.now);
     case "timer":
       return { type: message.kind === "due" ? "task.readied" : "task.timedOut" };
     case "assign":
@@ -96,6 +103,48 @@ export function decide(
         reason: message.reason,
         graceUntil: scope.now + cancelGraceMs,
       };
+  }
+}
+
+function reusedEvent(
+  { identity }: TaskActor,
+  { version, birth }: Extract<TaskMessage, { type: "submit" }>,
+): TaskEvent {
+  const { definition, priority } = identity;
+  return {
+    type: "task.reused",
+    of: birth?.reused?.of ?? "",
+    definition,
+    version,
+    priority,
+    ...(birth?.composite ? { kind: birth.composite } : {}),
+  };
+}
+
+/** A composite that is being cancelled waits only for what is under it to end. */
+function resolvedEvent(
+  snapshot: TaskSnapshot,
+  resolution: Resolution,
+  now: number,
+): TaskEvent | null {
+  if (snapshot.value === "cancelling") return { type: "task.cancelled" };
+  switch (resolution.kind) {
+    case "go": {
+      const { startAt, preprocessed } = resolution;
+      return {
+        type: "task.resolved",
+        ...(startAt !== null && startAt > now ? { dueAt: startAt } : {}),
+        ...(preprocessed.length > 0 ? { preprocessed } : {}),
+      };
+    }
+    case "skip":
+      return { type: "task.skipped", reason: resolution.reason };
+    case "fail":
+      return { type: "task.failed", error: resolution.error };
+    case "succeed":
+      return { type: "task.succeeded" };
+    case "none":
+      return null;
   }
 }
 

@@ -5,6 +5,7 @@ import type { Entropy } from "../ports/entropy.ts";
 import { ownProcess } from "../ports/host-process.ts";
 import type { Log } from "../ports/log.ts";
 import { type Meters, silentMeters } from "../ports/meters.ts";
+import { noPreprocessing, type Preprocessing } from "../ports/preprocessing.ts";
 import type { Store } from "../store/store.ts";
 import { Audience } from "./audience.ts";
 import { instanceOf, Life } from "./life.ts";
@@ -16,6 +17,8 @@ export interface EngineOptions {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly log: Log;
+  /** None unless given: then graphs do without preprocessors. */
+  readonly preprocessing?: Preprocessing;
   /** Silent unless given. */
   readonly meters?: Meters;
   readonly nodeLeaseMs?: number;
@@ -31,6 +34,7 @@ export class Engine {
   readonly audience: Audience;
   readonly log: Log;
   readonly entropy: Entropy;
+  readonly preprocessing: Preprocessing;
   readonly #options: EngineOptions;
   readonly #registrations = new Set<Registration>();
   readonly #process = ownProcess();
@@ -45,6 +49,7 @@ export class Engine {
     this.store = options.store;
     this.log = options.log;
     this.entropy = options.entropy;
+    this.preprocessing = options.preprocessing ?? noPreprocessing;
     this.audience = new Audience({
       journal: options.store.journal,
       tasks: options.store.tasks,
@@ -139,6 +144,7 @@ export class Engine {
       log,
       meters,
       process: this.#process,
+      preprocessing: this.preprocessing,
       audience: this.audience,
       nodeLeaseMs: nodeLeaseMs ?? 10_000,
       workerLeaseMs: workerLeaseMs ?? 10_000,

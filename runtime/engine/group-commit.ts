@@ -5,10 +5,12 @@ import type { Meters } from "../ports/meters.ts";
 import { type CommitStore, isStoreError, StoreError } from "../store/store.ts";
 import type { Committed, Turn } from "../store/turns.ts";
 
-/** A turn that waits for its commit, and whoever is told of the outcome. */
+/** Turns that wait for their commit, never split, and whoever is told of the outcome. */
 export interface Draft {
-  readonly turn: Turn;
+  readonly turns: readonly Turn[];
   readonly bytes: number;
+  /** It holds only if all else in its batch is committed, too. */
+  readonly isForetold?: boolean;
   committed(committed: Committed): void;
   /** Not written, for sure. `fenced` after a lost answer is the exception: see `wasSent`. */
   rejected(error: StoreError, wasSent: boolean): void;
@@ -16,8 +18,11 @@ export interface Draft {
 
 /** Has mail; gives its turn when its batch is formed, so that all that came meanwhile is in it. */
 export interface Turning {
-  takeTurn(): Draft | null;
+  takeTurn(batch: BatchInMaking): readonly Draft[];
 }
+
+/** Tells the turns of one batch from those of others; nothing but an identity. */
+export type BatchInMaking = Readonly<Record<never, never>>;
 
 /** Near 400, Node and PostgreSQL work at the same time; one huge batch makes them take turns. */
 const batchTurnsMax = 400;
@@ -119,12 +124,16 @@ export class GroupCommit {
     const drafts: Draft[] = [];
     let bytes = 0;
     let taken = 0;
-    while (taken < this.#waiting.length && drafts.length < turnsMax && bytes < batchBytesMax) {
-      const draft = this.#waiting[taken]?.takeTurn() ?? null;
+    const batch: BatchInMaking = {};
+    let turns = 0;
+    while (taken < this.#waiting.length && turns < turnsMax && bytes < batchBytesMax) {
+      const taking = this.#waiting[taken];
       taken += 1;
-      if (draft === null) continue;
-      drafts.push(draft);
-      bytes += draft.bytes;
+      for (const draft of taking?.takeTurn(batch) ?? []) {
+        drafts.push(draft);
+        bytes += draft.bytes;
+        turns += draft.turns.length;
+      }
     }
     this.#waiting.splice(0, taken);
     return drafts;
@@ -133,7 +142,7 @@ export class GroupCommit {
   async #settle(lane: Lane, drafts: readonly Draft[]): Promise<void> {
     const outcome = await this.#send(lane, drafts);
     if (outcome.kind === "committed") {
-      this.#meters.committed(drafts.length, outcome.tookMs);
+      this.#meters.committed(turnsOf(drafts), outcome.tookMs);
       for (const draft of drafts) draft.committed(outcome.committed);
       return;
     }
@@ -141,9 +150,14 @@ export class GroupCommit {
     const isDivisible = error.fault === "stale" || error.fault === "refused";
     if (!isDivisible || drafts.length === 1) {
       if (isDivisible) this.#log.warn("a turn was not committed", { fault: error.fault, error });
-      this.#meters.turnsRejected(drafts.length, error.fault);
+      this.#meters.turnsRejected(turnsOf(drafts), error.fault);
       for (const draft of drafts) draft.rejected(error, wasSent);
       return;
+    }
+    const certain = drafts.filter(({ isForetold }) => isForetold !== true);
+    if (certain.length < drafts.length) {
+      for (const draft of drafts) if (draft.isForetold === true) draft.rejected(error, wasSent);
+      return this.#settle(lane, certain);
     }
     const middle = drafts.length >> 1;
     await this.#settle(lane, drafts.slice(0, middle));
@@ -153,7 +167,7 @@ export class GroupCommit {
   /** Sends one batch until its fate is known. */
   async #send(lane: Lane, drafts: readonly Draft[]): Promise<Outcome> {
     lane.lastId += 1;
-    const turns = drafts.map((draft) => draft.turn);
+    const turns = drafts.flatMap((draft) => draft.turns);
     const batch = { node: this.#node, lane: lane.index, id: lane.lastId, turns };
     let wasSent = false;
     for (let resends = 0; ; resends += 1) {
@@ -182,6 +196,10 @@ export class GroupCommit {
     const delayMs = ceiling * (0.5 + this.#entropy.random() / 2);
     return new Promise((resolve) => this.#clock.after(delayMs, resolve));
   }
+}
+
+function turnsOf(drafts: readonly Draft[]): number {
+  return drafts.reduce((sum, { turns }) => sum + turns.length, 0);
 }
 
 interface Lane {

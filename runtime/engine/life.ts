@@ -4,13 +4,16 @@ import type { Entropy } from "../ports/entropy.ts";
 import type { ProcessIdentity } from "../ports/host-process.ts";
 import type { Log } from "../ports/log.ts";
 import type { Meters } from "../ports/meters.ts";
+import type { Preprocessing } from "../ports/preprocessing.ts";
 import type { Head, Hint, Store } from "../store/store.ts";
 import { Assignments } from "./assignments.ts";
 import type { Audience } from "./audience.ts";
 import { Backlog } from "./backlog.ts";
 import { Deadlines } from "./deadlines.ts";
 import { GroupCommit } from "./group-commit.ts";
+import { Joins } from "./joins.ts";
 import { NodeLease } from "./node-lease.ts";
+import { PipelineBook } from "./pipeline-book.ts";
 import { Pool } from "./pool.ts";
 import { Post } from "./post.ts";
 import { createRounds, type Rounds } from "./rounds.ts";
@@ -25,6 +28,7 @@ export interface LifeOptions {
   readonly log: Log;
   readonly meters: Meters;
   readonly process: ProcessIdentity;
+  readonly preprocessing: Preprocessing;
   readonly nodeLeaseMs: number;
   readonly workerLeaseMs: number;
   readonly heartbeatMs: number;
@@ -51,11 +55,13 @@ export class Life {
   readonly lease: NodeLease;
   readonly post: Post;
   readonly watches: Watches;
+  readonly pipelines: PipelineBook;
   readonly #options: LifeOptions;
   readonly #rounds: Rounds;
   readonly #deadlines: Deadlines;
   readonly #readyHints = new Map<string, Hint>();
   #isOver = false;
+  #isMailHintDue = false;
 
   constructor(options: LifeOptions) {
     const { store, entropy, log, meters } = options;
@@ -91,6 +97,7 @@ export class Life {
       timerSet: (inMs) => this.#rounds.timers.expect(inMs),
       queued: (head) => this.#hintReady(head),
       announce: (tasks) => this.watches.announce(tasks),
+      mailWritten: () => this.#hintMail(),
       release: (task) => this.#release([task]),
       reroute: (task, message) => this.post.reroute(task, message),
       fenced: () => this.#die(),
@@ -107,7 +114,19 @@ export class Life {
       release: (actors) => this.#release(actors.map(({ identity }) => identity.id)),
     });
     this.directory.connect(this.backlog);
-    this.post = new Post({ node, store, log, entropy, directory: this.directory });
+    this.pipelines = new PipelineBook({ store: store.pipelines, clock });
+    const joins = new Joins({
+      store,
+      clock,
+      entropy,
+      log,
+      preprocessing: options.preprocessing,
+      pipelines: this.pipelines,
+      resolved: ({ actor, letter }, resolution) =>
+        this.directory.post(actor, { type: "resolve", letter, resolution }),
+      release: (tasks) => this.#release(tasks),
+    });
+    this.post = new Post({ node, store, log, entropy, directory: this.directory, joins });
     this.workers = new WorkerRegistry({
       node,
       store,
@@ -183,6 +202,19 @@ export class Life {
       });
     }
     this.#readyHints.set(`${namespace}\n${definition}`, { about: "ready", namespace, definition });
+  }
+
+  /** This node reads at once; those that own some of the addressees hear of it, too. */
+  #hintMail(): void {
+    this.#rounds.mail.nudge();
+    if (this.lease.nodeCount <= 1 || this.#isMailHintDue) return;
+    this.#isMailHintDue = true;
+    this.clock.soon(() => {
+      this.#isMailHintDue = false;
+      this.#options.store.hints.send([{ about: "mail" }]).catch((error: unknown) => {
+        this.#options.log.warn("hint not sent; the poll will find it", { error });
+      });
+    });
   }
 
   #die(): void {

@@ -1,9 +1,9 @@
 import type { KantokuError } from "../../sdk/errors.ts";
 import type { Recorded } from "../../sdk/protocol/service.ts";
 import type { TaskError } from "../../sdk/protocol/task.ts";
-import type { Asked } from "../machines/task.events.ts";
+import type { Asked, Composite, Preprocessed, RestartedTo } from "../machines/task.events.ts";
 import type { TimerKind } from "../machines/task.machine.ts";
-import type { JsonText } from "../store/rows.ts";
+import type { JsonText, TaskIdentity } from "../store/rows.ts";
 
 /** Whoever waits for the turn that takes a message: told after its commit, once. */
 export interface Caller<Answer> {
@@ -22,6 +22,44 @@ export interface Placement {
   readonly token: string;
 }
 
+/** A task that is made by the turn of another one, in the same commit. */
+export interface Child {
+  readonly identity: TaskIdentity;
+  readonly submit: Extract<TaskMessage, { type: "submit" }>;
+}
+
+/** How a task begins that has to do with others. */
+export interface GraphBirth {
+  /** Null: a worker does it. */
+  readonly composite: Composite | null;
+  readonly isBlocked: boolean;
+  readonly dependsOn: readonly string[];
+  readonly children: readonly Child[];
+  /** It need not be done again: it ends as this task of an earlier tree did. */
+  readonly reused?: Reused;
+}
+
+export interface Reused {
+  readonly of: string;
+  readonly output: JsonText;
+}
+
+export type Resolution =
+  | {
+      readonly kind: "go";
+      readonly input: JsonText;
+      readonly preprocessed: readonly Preprocessed[];
+      readonly startAt: number | null;
+      /** Of a composite: what it is made of, and whose ends end it. */
+      readonly children: readonly Child[];
+      readonly dependsOn: readonly string[];
+    }
+  | { readonly kind: "skip"; readonly reason: string }
+  | { readonly kind: "fail"; readonly error: TaskError }
+  | { readonly kind: "succeed"; readonly output: JsonText }
+  /** It came too late to mean anything. */
+  | { readonly kind: "none" };
+
 /** What lies in a task's mailbox. Commands and reports; the turn makes events of them. */
 export type TaskMessage =
   | {
@@ -29,8 +67,19 @@ export type TaskMessage =
       readonly version: string;
       readonly startAt: number | null;
       readonly asked: Asked | null;
-      readonly caller: Caller<{ created: boolean }>;
+      readonly caller: Caller<{ created: boolean }> | null;
+      /** Absent for a task that stands alone. */
+      readonly birth?: GraphBirth;
     }
+  | {
+      /** What the ends of its dependencies mean for it: see Joins. */
+      readonly type: "resolve";
+      /** Null: the commit that takes it is the one that makes it true. */
+      readonly letter: string | null;
+      readonly resolution: Resolution;
+    }
+  /** Only ever sent together with those of all others that go on because of it: see Directory. */
+  | { readonly type: "restart"; readonly to: RestartedTo }
   | { readonly type: "timer"; readonly kind: TimerKind }
   | ({ readonly type: "assign" } & Placement)
   | {

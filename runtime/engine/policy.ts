@@ -10,6 +10,16 @@ export const cancelGraceMs = 10_000;
 /** After a refusal, so that a worker that refuses everything does not spin. */
 const refusedDelayMs = 1_000;
 
+/** What a submit or a graph says of a task's policy; null when nothing. */
+export function askedOf({ retry, timeoutMs, attemptTimeoutMs }: Asked): Asked | null {
+  if (retry === undefined && timeoutMs === undefined && attemptTimeoutMs === undefined) return null;
+  return {
+    ...(retry === undefined ? {} : { retry }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(attemptTimeoutMs === undefined ? {} : { attemptTimeoutMs }),
+  };
+}
+
 /** The submit's word before the definition's before the default, member by member. */
 export function mergePolicy(asked: Asked | null, defined: Asked | undefined): Policy {
   const retry: RetryPolicy = { ...defined?.retry, ...asked?.retry };

@@ -2,7 +2,10 @@ import type { Asked } from "../machines/task.events.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Head } from "../store/store.ts";
 import type { Placement } from "./messages.ts";
-import { freeSlots, headKey, type WorkerActor } from "./worker-actor.ts";
+import { freeSlots, headKey, slotsTaken, type WorkerActor } from "./worker-actor.ts";
+
+/** Attempts that wait in the memory of one worker. */
+const suspendedMax = 1_000;
 
 /**
  * The workers attached to this node and the slots they have. Free slots are derived from what each
@@ -94,7 +97,7 @@ export class Pool {
     let bestLoad = 1;
     for (const worker of this.#servers.get(headKey(head)) ?? []) {
       if (freeSlots(worker) <= 0 || (isSuspect && worker.suspects.size > 0)) continue;
-      const load = worker.holdings.size / worker.row.slots;
+      const load = slotsTaken(worker) / worker.row.slots;
       if (load >= bestLoad) continue;
       best = worker;
       bestLoad = load;
@@ -108,6 +111,7 @@ export class Pool {
       sentAt: null,
       missedBeats: 0,
       isAbandoned: false,
+      isSuspended: false,
     });
     if (holding.isSuspect) worker.suspects.add(holding.token);
   }
@@ -121,14 +125,38 @@ export class Pool {
       sentAt,
       missedBeats: 0,
       isAbandoned: true,
+      isSuspended: false,
     });
   }
 
   /** The worker's slot under this token is free again. */
   letGo(workerId: string, token: string): boolean {
     const worker = this.#workers.get(workerId);
-    worker?.suspects.delete(token);
-    return worker?.holdings.delete(token) ?? false;
+    if (worker === undefined) return false;
+    worker.suspects.delete(token);
+    if (worker.holdings.get(token)?.isSuspended) worker.suspended -= 1;
+    return worker.holdings.delete(token);
+  }
+
+  /** Frees the slot of an attempt that waits. False: it keeps it, or nobody holds it. */
+  suspend(token: string): boolean {
+    const worker = this.holderOf(token);
+    const holding = worker?.holdings.get(token);
+    if (worker === undefined || holding === undefined) return false;
+    if (holding.isSuspended) return true;
+    if (worker.suspended >= suspendedMax) return false;
+    holding.isSuspended = true;
+    worker.suspended += 1;
+    return true;
+  }
+
+  /** The worker may have more attempts than slots for a while: it gets no other until it has not. */
+  resume(token: string): void {
+    const worker = this.holderOf(token);
+    const holding = worker?.holdings.get(token);
+    if (worker === undefined || !holding?.isSuspended) return;
+    holding.isSuspended = false;
+    worker.suspended -= 1;
   }
 
   /** Finds who holds a token; tokens do not name their worker. */

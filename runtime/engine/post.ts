@@ -2,6 +2,7 @@ import { KantokuError } from "../../sdk/errors.ts";
 import type { Entropy } from "../ports/entropy.ts";
 import type { Log } from "../ports/log.ts";
 import type { HintBus, Store } from "../store/store.ts";
+import type { Joins, Released } from "./joins.ts";
 import { failCaller, type TaskMessage } from "./messages.ts";
 import type { TaskActor } from "./task-actor.ts";
 import type { TaskDirectory } from "./task-directory.ts";
@@ -12,12 +13,18 @@ export interface PostOptions {
   readonly log: Log;
   readonly entropy: Entropy;
   readonly directory: TaskDirectory;
+  readonly joins: Joins;
 }
 
 /** What a letter holds. Only commands whose answer is "durably queued" travel as letters. */
 interface CancelLetter {
   readonly type: "cancel";
   readonly reason: string;
+}
+
+/** Written by the commit that ended the last task that its addressee waited for. */
+interface ReleasedLetter {
+  readonly type: "released";
 }
 
 /** Finds the actor of a message: in memory, unowned in the store, or on another node. */
@@ -50,15 +57,20 @@ export class Post {
 
   /** Takes in letters for tasks that this node owns or may own. True: there may be more. */
   async collect(limit: number): Promise<boolean> {
-    const { directory, store, node } = this.#options;
+    const { directory, store, node, joins } = this.#options;
     const collected = await store.mail.collect(node, limit);
+    const released: Released[] = [];
     for (const { letter, task } of collected) {
       const actor = directory.adopt(task);
-      const isHere = actor.mailbox.some((it) => it.type === "cancel" && it.letter === letter.id);
-      if (isHere || actor.isCommitting) continue;
-      const { reason } = JSON.parse(letter.message) as CancelLetter;
-      directory.post(actor, { type: "cancel", reason, letter: letter.id, caller: null });
+      if (actor.isCommitting || holdsLetter(actor, letter.id)) continue;
+      const message = JSON.parse(letter.message) as CancelLetter | ReleasedLetter;
+      if (message.type === "released") released.push({ letter: letter.id, actor });
+      else {
+        const { reason } = message;
+        directory.post(actor, { type: "cancel", reason, letter: letter.id, caller: null });
+      }
     }
+    joins.take(released);
     return collected.length === limit;
   }
 
@@ -70,6 +82,10 @@ export class Post {
     }
     failCaller(message, moved());
   }
+}
+
+function holdsLetter(actor: TaskActor, letter: string): boolean {
+  return actor.mailbox.some((it) => "letter" in it && it.letter === letter);
 }
 
 function moved(cause?: unknown): KantokuError {

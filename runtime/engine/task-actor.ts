@@ -10,7 +10,8 @@ export type TaskSnapshot = SnapshotFrom<typeof taskMachine>;
 
 /** A task in this node's memory: its last committed state and its mailbox. Data; turns act on it. */
 export interface TaskActor {
-  readonly identity: TaskIdentity;
+  /** Fixed, but for an input that had to be made. */
+  identity: TaskIdentity;
   state: TaskState;
   snapshot: TaskSnapshot;
   readonly mailbox: TaskMessage[];

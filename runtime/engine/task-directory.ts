@@ -7,11 +7,12 @@ import type { Log } from "../ports/log.ts";
 import type { Meters } from "../ports/meters.ts";
 import type { TaskIdentity, TaskRow } from "../store/rows.ts";
 import type { Head, StoreError } from "../store/store.ts";
-import type { Committed } from "../store/turns.ts";
+import type { Committed, TaskTurn } from "../store/turns.ts";
 import type { Audience } from "./audience.ts";
 import type { Backlog } from "./backlog.ts";
 import type { Deadlines } from "./deadlines.ts";
-import type { Draft, GroupCommit } from "./group-commit.ts";
+import { Foresight } from "./foresight.ts";
+import type { BatchInMaking, Draft, GroupCommit } from "./group-commit.ts";
 import { failCaller, type Placement, type TaskMessage } from "./messages.ts";
 import { type Pool, placementOf } from "./pool.ts";
 import { createTaskActor, restoreTaskActor, stepKey, type TaskActor } from "./task-actor.ts";
@@ -41,6 +42,8 @@ export interface DirectoryOptions {
   queued(head: Head): void;
   /** Another node watches these tasks. */
   announce(tasks: readonly string[]): void;
+  /** Letters were written in a commit: somebody has to read them. */
+  mailWritten(): void;
   /** Gives a task back that this node may own without holding it. */
   release(task: string): void;
   /** A message whose actor turned out to be stale here looks for its owner again. */
@@ -59,6 +62,7 @@ export interface DirectoryOptions {
 export class TaskDirectory {
   readonly #options: DirectoryOptions;
   readonly #actors = new Map<string, TaskActor>();
+  readonly #foresight = new Foresight();
   #backlog: Backlog | null = null;
 
   constructor(options: DirectoryOptions) {
@@ -108,6 +112,14 @@ export class TaskDirectory {
     this.#schedule(actor);
   }
 
+  /**
+   * A turn of each, in one commit: all of them or none. Answers `false` when one of them is not as
+   * it was seen, at `seq` and without mail: nothing was written then.
+   */
+  postTogether(mail: readonly Addressed[], caller: Caller<boolean>): void {
+    this.#options.commits.schedule({ takeTurn: () => this.#takeTurns(mail, caller) });
+  }
+
   /** Reserves the worker's slot for a claimed task and sends it on its way. */
   assign(actor: TaskActor, worker: WorkerActor): void {
     const { identity, state, snapshot } = actor;
@@ -142,25 +154,83 @@ export class TaskDirectory {
   #schedule(actor: TaskActor): void {
     if (actor.isCommitting || actor.isScheduled) return;
     actor.isScheduled = true;
-    this.#options.commits.schedule({ takeTurn: () => this.#takeTurn(actor) });
+    this.#options.commits.schedule({ takeTurn: (batch) => this.#takeTurn(actor, batch) });
   }
 
-  #takeTurn(actor: TaskActor): Draft | null {
+  /** The turn, and in the same batch what it makes or lets begin. */
+  #takeTurn(actor: TaskActor, batch: BatchInMaking): Draft[] {
     actor.isScheduled = false;
-    if (this.#actors.get(actor.identity.id) !== actor) return null;
+    if (this.#actors.get(actor.identity.id) !== actor) return [];
     if (actor.isClaimed) this.#backlog?.drop(actor);
     const draft = takeTurn(actor, this.#turnScope());
     if (draft === null) {
       if (actor.state.owner === null) this.#remove(actor);
-      return null;
+      return [];
     }
     actor.isCommitting = true;
-    return {
-      turn: draft.turn,
+    const own: Draft = {
+      turns: [draft.turn],
       bytes: draft.bytes,
       committed: (committed) => this.#committed(draft, committed),
       rejected: (error, wasSent) => this.#rejected(draft, error, wasSent),
     };
+    const first = draft.children.length === 0 ? own : this.#withChildren(own, draft, batch);
+    const { turn } = draft;
+    return turn.links?.hasEnded ? [first, ...this.#foretell(turn, batch)] : [first];
+  }
+
+  #takeTurns(mail: readonly Addressed[], caller: Caller<boolean>): Draft | null {
+    const held = mail.filter(({ actor }) => this.#actors.get(actor.identity.id) === actor);
+    const isAsSeen = ({ actor, seq }: Addressed) =>
+      actor.state.seq === seq &&
+      !(actor.isCommitting || actor.isScheduled || actor.mailbox.length > 0);
+    if (held.length < mail.length || !held.every(isAsSeen)) {
+      caller.answer(false);
+      // A turn with nothing to say gives up an ended task that this node took for this.
+      for (const { actor } of held) this.#schedule(actor);
+      return null;
+    }
+    const drafts = mail.flatMap(({ actor, message }) => {
+      actor.mailbox.push(message);
+      return this.#takeTurn(actor) ?? [];
+    });
+    const whole = together(drafts);
+    return {
+      ...whole,
+      committed: (committed) => {
+        whole.committed(committed);
+        caller.answer(true);
+      },
+      rejected: (error, wasSent) => {
+        whole.rejected(error, wasSent);
+        if (error.fault === "stale") caller.answer(false);
+        else caller.fail(toKantokuError(error, wasSent));
+      },
+    };
+  }
+
+  /** Brings children to life in the commit of their parent's turn. */
+  #withChildren(own: Draft, { actor, children, turn }: TaskDraft, batch: BatchInMaking): Draft {
+    const born = children.map(({ identity, submit }) => {
+      const child = this.create(identity);
+      child.mailbox.push(submit);
+      return { actor: child, dependsOn: submit.birth?.dependsOn ?? [] };
+    });
+    const drafts = born.flatMap((child) => this.#takeTurn(child.actor, batch));
+    const sinks = turn.links?.dependsOn ?? [];
+    return together([own, ...drafts], ({ losers }) => {
+      if (!losers.has(turn.id)) this.#foresight.learn({ parent: actor, children: born, sinks });
+    });
+  }
+
+  /** What waited for nothing but this end takes its turn in the same batch. */
+  #foretell({ id, state }: TaskTurn, batch: BatchInMaking): Draft[] {
+    return this.#foresight.foretell(id, state, batch).flatMap(({ actor, resolution }) => {
+      if (this.#actors.has(actor.identity.id)) return [];
+      this.#actors.set(actor.identity.id, actor);
+      actor.mailbox.push({ type: "resolve", letter: null, resolution });
+      return this.#takeTurn(actor, batch).map((draft) => ({ ...draft, isForetold: true }));
+    });
   }
 
   #turnScope(): TurnScope {
@@ -197,15 +267,19 @@ export class TaskDirectory {
     this.#backlog?.slotFreed();
   }
 
-  #committed(draft: TaskDraft, { losers, watched }: Committed): void {
+  #committed(draft: TaskDraft, { losers, watched, hasMail }: Committed): void {
     const { actor, turn } = draft;
     actor.isCommitting = false;
+    if (hasMail) this.#options.mailWritten();
     if (losers.has(turn.id)) return this.#lost(draft);
 
     const tokenBefore = actor.snapshot.context.token;
     const workerBefore = actor.snapshot.context.worker;
+    if (actor.identity.place !== undefined) this.#foresight.committed(turn.id, turn.state);
     this.#options.meters.turned(actor.identity.definition, actor.state, turn);
     actor.state = turn.state;
+    const input = turn.links?.input;
+    if (input !== undefined) actor.identity = { ...actor.identity, input };
     actor.snapshot = draft.snapshot;
     const { token } = draft.snapshot.context;
     if (tokenBefore !== null && tokenBefore !== token && workerBefore !== null) {
@@ -247,7 +321,7 @@ export class TaskDirectory {
     this.#remove(draft.actor);
     this.#takeBack(draft);
     for (const message of draft.messages) {
-      if (message.type === "submit") message.caller.answer({ created: false });
+      if (message.type === "submit") message.caller?.answer({ created: false });
       else this.#options.reroute(draft.actor.identity.id, message);
     }
   }
@@ -256,6 +330,7 @@ export class TaskDirectory {
     const { actor, messages } = draft;
     actor.isCommitting = false;
     this.#takeBack(draft);
+    if (draft.turn.links?.isForetold) return this.#mistook(draft, error);
     const failure = toKantokuError(error, wasSent);
     if (error.fault === "refused" && actor.state.owner !== null)
       return this.#revert(draft, failure);
@@ -269,6 +344,15 @@ export class TaskDirectory {
       return this.#divert(id, actor.mailbox.splice(0));
     }
     for (const message of [...messages, ...actor.mailbox.splice(0)]) failCaller(message, failure);
+    if (error.fault === "fenced") this.#options.fenced();
+  }
+
+  /** It begins a little later, by its letter. */
+  #mistook({ actor }: TaskDraft, error: StoreError): void {
+    const { id } = actor.identity;
+    this.#foresight.mistook(id);
+    this.#remove(actor);
+    this.#divert(id, actor.mailbox.splice(0));
     if (error.fault === "fenced") this.#options.fenced();
   }
 
@@ -331,6 +415,28 @@ export class TaskDirectory {
     const actor = this.#actors.get(id);
     if (actor !== undefined) this.post(actor, message);
   }
+}
+
+/** A message for an actor as it was seen at this seq. */
+export interface Addressed {
+  readonly actor: TaskActor;
+  readonly seq: number;
+  readonly message: TaskMessage;
+}
+
+/** Turns that are committed together or not at all. */
+function together(drafts: readonly Draft[], whenCommitted: (committed: Committed) => void): Draft {
+  return {
+    turns: drafts.flatMap(({ turns }) => turns),
+    bytes: drafts.reduce((sum, { bytes }) => sum + bytes, 0),
+    committed: (committed) => {
+      for (const draft of drafts) draft.committed(committed);
+      whenCommitted(committed);
+    },
+    rejected: (error, wasSent) => {
+      for (const draft of drafts) draft.rejected(error, wasSent);
+    },
+  };
 }
 
 function toKantokuError(error: StoreError, wasSent: boolean): KantokuError {

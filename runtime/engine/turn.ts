@@ -1,11 +1,11 @@
-import type { TaskError } from "../../sdk/protocol/task.ts";
+import { isEnded, type TaskError } from "../../sdk/protocol/task.ts";
 import type { Wish } from "../machines/fold.ts";
 import type { TaskEvent } from "../machines/task.events.ts";
 import type { TaskEffect, TimerKind } from "../machines/task.machine.ts";
 import type { EventRow, JsonText, TaskIdentity, TaskState } from "../store/rows.ts";
-import type { TaskTurn } from "../store/turns.ts";
+import type { TaskLinks, TaskTurn } from "../store/turns.ts";
 import { assignedEvent, type DecideScope, decide } from "./decide.ts";
-import type { Placement, TaskMessage } from "./messages.ts";
+import type { Child, GraphBirth, Placement, Resolution, TaskMessage } from "./messages.ts";
 import { replyTo } from "./replies.ts";
 import { stepKey, type TaskActor, type TaskSnapshot, taskFold } from "./task-actor.ts";
 
@@ -34,6 +34,8 @@ export interface TaskDraft {
   /** The slot that this turn used; free again if the turn is not committed. */
   readonly placement: Placement | null;
   readonly replies: readonly (() => void)[];
+  /** Tasks that are made with this turn. */
+  readonly children: readonly Child[];
   /** Bytes of JSON that the turn carries, for the bound on what gathers. */
   readonly bytes: number;
 }
@@ -59,6 +61,10 @@ export function takeTurn(actor: TaskActor, scope: TurnScope): TaskDraft | null {
 function takeMessage(pen: Pen, message: TaskMessage, scope: TurnScope): void {
   if (message.type === "timer") pen.clearTimer(message.kind);
   if (message.type === "cancel" && message.letter !== null) pen.letters.push(message.letter);
+  if (message.type === "resolve") {
+    if (message.letter === null) pen.foretell();
+    else pen.letters.push(message.letter);
+  }
   if (message.type === "recordStep" && pen.hasStep(message)) {
     pen.verdicts.push({ event: null, snapshot: pen.snapshot, isRepeat: true });
     return;
@@ -68,6 +74,15 @@ function takeMessage(pen: Pen, message: TaskMessage, scope: TurnScope): void {
   if (isAccepted && message.type === "complete" && event.type === "attempt.succeeded") {
     pen.output = message.output;
   }
+  if (isAccepted && message.type === "resolve") pen.resolve(message.resolution);
+  if (isAccepted && message.type === "submit" && message.birth !== undefined) {
+    if (message.birth.reused !== undefined) pen.output = message.birth.reused.output;
+    pen.beget(message.birth);
+    if (message.birth.isBlocked && message.birth.dependsOn.length === 0) {
+      pen.postReleased(scope.entropy.id());
+    }
+  }
+  if (isAccepted && message.type === "restart" && message.to !== "ready") pen.askGate();
   if (message.type === "assign") {
     if (isAccepted) pen.placement = message;
     else scope.unplace(message);
@@ -91,6 +106,8 @@ export interface Verdict {
   readonly isRepeat: boolean;
 }
 
+const released = JSON.stringify({ type: "released" });
+
 /** Writes one turn: holds what has been folded so far. */
 class Pen {
   readonly actor: TaskActor;
@@ -101,6 +118,8 @@ class Pen {
   readonly letters: string[] = [];
   readonly #events: EventRow[] = [];
   readonly #effects: OutwardEffect[] = [];
+  #children: readonly Child[] = [];
+  #links: { -readonly [Key in keyof TaskLinks]: TaskLinks[Key] } | null = null;
   readonly #timersSet = new Map<TimerKind, number>();
   readonly #timersCleared = new Set<TimerKind>();
   #error: JsonText | null;
@@ -153,9 +172,42 @@ class Pen {
     this.#timersCleared.add(kind);
   }
 
+  foretell(): void {
+    this.#link().isForetold = true;
+  }
+
+  resolve(resolution: Resolution): void {
+    if (resolution.kind === "succeed") this.output = resolution.output;
+    if (resolution.kind !== "go") return;
+    this.#link().input = resolution.input;
+    this.beget(resolution);
+  }
+
+  /** What is made along with this turn, and waited for from now on. */
+  beget({ children, dependsOn }: Pick<GraphBirth, "children" | "dependsOn">): void {
+    if (dependsOn.length > 0) this.#link().dependsOn = dependsOn;
+    this.#children = children;
+  }
+
+  /** Nobody else will tell a task without dependencies that it may be resolved. */
+  postReleased(letter: string): void {
+    this.#link().posts = [{ id: letter, actor: this.actor.identity.id, message: released }];
+  }
+
+  /** What it waits for may have ended meanwhile: the store knows, once this is committed. */
+  askGate(): void {
+    this.#link().asksGate = true;
+  }
+
+  #link(): { -readonly [Key in keyof TaskLinks]: TaskLinks[Key] } {
+    this.#links ??= {};
+    return this.#links;
+  }
+
   /** Owned while an attempt is alive; everybody else's while it waits or has ended. */
   ownerAfter(node: string): string | null {
-    const { value } = this.snapshot;
+    const { value, context } = this.snapshot;
+    if (context.composite !== null) return null;
     return value === "running" || value === "cancelling" ? node : null;
   }
 
@@ -168,6 +220,10 @@ class Pen {
     const { actor, snapshot } = this;
     const { context } = snapshot;
     const isNew = actor.state.seq === 0;
+    const hasEnded = this.#endedAt !== null && actor.state.endedAt === null;
+    if (hasEnded && actor.identity.place?.isAwaited) this.#link().hasEnded = true;
+    const hasReopened = this.#endedAt === null && actor.state.endedAt !== null;
+    if (hasReopened && actor.identity.place?.isAwaited) this.#link().hasReopened = true;
     const state: TaskState = {
       status: snapshot.value === "new" ? "waiting" : snapshot.value,
       version: this.#version,
@@ -191,6 +247,7 @@ class Pen {
       timersSet: Array.from(this.#timersSet, ([kind, dueAt]) => ({ kind, dueAt })),
       timersCleared: [...this.#timersCleared],
       letters: this.letters,
+      ...(this.#links === null ? {} : { links: this.#links }),
     };
     const payload = (isNew ? actor.identity.input.length : 0) + (this.output?.length ?? 0);
     const bytes = this.#events.reduce((sum, event) => sum + event.data.length, payload + 512);
@@ -202,6 +259,7 @@ class Pen {
       effects: this.#effects,
       placement: rest.placement,
       replies: rest.replies,
+      children: this.#children,
       bytes,
     };
   }
@@ -219,6 +277,18 @@ class Pen {
       case "attempt.succeeded":
         this.#error = null;
         break;
+      case "task.reused":
+        this.#version = event.version;
+        break;
+      case "task.restarted":
+        this.output = null;
+        this.#error = null;
+        this.#endedAt = null;
+        break;
+      case "task.resolved":
+        if (this.snapshot.value === "running") this.#startedAt ??= now;
+        break;
+      case "task.failed":
       case "attempt.failed":
         this.#error = JSON.stringify(event.error);
         break;
@@ -262,6 +332,11 @@ class Pen {
         this.#timersCleared.delete(effect.params.kind);
         this.#timersSet.set(effect.params.kind, effect.params.dueAt);
         return;
+      case "cancelChildren": {
+        const { reason } = effect.params;
+        this.#link().toChildren = JSON.stringify({ type: "cancel", reason });
+        return;
+      }
       case "clearTimer":
         if (effect.params.isSet) this.clearTimer(effect.params.kind);
         return;
@@ -274,7 +349,7 @@ class Pen {
 
 function isOver(snapshot: TaskSnapshot): boolean {
   const { value } = snapshot;
-  return value === "succeeded" || value === "failed" || value === "cancelled";
+  return isEnded(value === "new" ? "waiting" : value);
 }
 
 function errorText(name: string, code: string, message: string): JsonText {

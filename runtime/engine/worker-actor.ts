@@ -20,6 +20,8 @@ export interface Holding {
   missedBeats: number;
   /** The task ended without it; the slot is free when the worker says so or its process ends. */
   isAbandoned: boolean;
+  /** It waits for other tasks, in its process's memory, and takes no slot meanwhile. */
+  isSuspended: boolean;
 }
 
 /** A worker attached to this node: its committed row, its way out, and what it holds. */
@@ -32,13 +34,19 @@ export interface WorkerActor {
   /** Its place in the claims: workers that serve the same share one. */
   readonly headsKey: string;
   readonly suspects: Set<string>;
+  /** How many of its holdings take no slot. */
+  suspended: number;
   lastBeatAt: number;
   cancelGrace: (() => void) | null;
 }
 
+export function slotsTaken({ holdings, suspended }: WorkerActor): number {
+  return holdings.size - suspended;
+}
+
 export function freeSlots(worker: WorkerActor): number {
   if (worker.port === null || worker.row.status !== "serving") return 0;
-  return worker.row.slots - worker.holdings.size;
+  return worker.row.slots - slotsTaken(worker);
 }
 
 /** A version serves its own tasks and those that name none. */

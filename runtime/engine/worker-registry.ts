@@ -284,6 +284,7 @@ export class WorkerRegistry {
       port: null,
       holdings: before?.holdings ?? new Map(),
       suspects: before?.suspects ?? new Set(),
+      suspended: before?.suspended ?? 0,
       definitions,
       heads,
       headsKey: heads.map(headKey).sort().join("\n\n"),
@@ -470,15 +471,17 @@ export class WorkerRegistry {
     const turn = draftWorkerTurn(row, snapshot, { event, now: clock.now(), leaseMs });
     return new Promise((resolve, reject) => {
       commits.schedule({
-        takeTurn: () => ({
-          turn,
-          bytes: 1_024,
-          committed: () => {
-            if (attached !== undefined && pool.get(row.id) === attached) attached.row = turn.row;
-            resolve(turn.row);
+        takeTurn: () => [
+          {
+            turns: [turn],
+            bytes: 1_024,
+            committed: () => {
+              if (attached !== undefined && pool.get(row.id) === attached) attached.row = turn.row;
+              resolve(turn.row);
+            },
+            rejected: (error: StoreError) => reject(error),
           },
-          rejected: (error: StoreError) => reject(error),
-        }),
+        ],
       });
     });
   }

@@ -1,3 +1,4 @@
+import type { TaskKind } from "../../sdk/protocol/graph.ts";
 import type { Backoff, RetryPolicy, TaskError } from "../../sdk/protocol/task.ts";
 
 /** The policy that applies to a task, complete, frozen in its journal by the first assignment. */
@@ -17,6 +18,18 @@ export interface Asked {
   readonly attemptTimeoutMs?: number;
 }
 
+/** A task that other tasks do: it has no attempts. */
+export type Composite = Exclude<TaskKind, "task">;
+
+/** Its input stands; it waits for others, or for its input; or the tasks under it go on. */
+export type RestartedTo = "ready" | "blocked" | "running";
+
+/** That a preprocessor ran: SHA-256 of its source and of the JSON text that it was given. */
+export interface Preprocessed {
+  readonly source: string;
+  readonly input: string;
+}
+
 /**
  * What can happen to a task. Each is one journal entry; everything drawn or measured (instants,
  * jitter, tokens) stands inside it, so that folding the journal again gives the same state.
@@ -30,8 +43,39 @@ export type TaskEvent =
       /** Present when the start lies in the future. */
       readonly dueAt?: number;
       readonly asked?: Asked;
+      /** Present when other tasks have to end first, or its input has to be made: how many tasks. */
+      readonly dependencies?: number;
+      /** Absent for a task that a worker does. */
+      readonly kind?: Composite;
+    }
+  | {
+      /** All that it waited for has ended, and its input stands. */
+      readonly type: "task.resolved";
+      /** Present when the start lies in the future even so. */
+      readonly dueAt?: number;
+      readonly preprocessed?: readonly Preprocessed[];
+    }
+  | {
+      /** All begins anew but what was recorded: the numbers of its attempts, and its steps' outputs. */
+      readonly type: "task.restarted";
+      readonly to: RestartedTo;
+    }
+  | {
+      /** It takes over the output of this task of an earlier tree. Its first event, and its last. */
+      readonly type: "task.reused";
+      readonly of: string;
+      readonly definition: string;
+      readonly version: string;
+      readonly priority: number;
+      readonly kind?: Composite;
     }
   | { readonly type: "task.readied" }
+  | { readonly type: "task.skipped"; readonly reason: string }
+  /** Without an attempt: by what it depends on, or by what it is made of. */
+  | { readonly type: "task.failed"; readonly error: TaskError }
+  /** By the tasks that it is made of. */
+  | { readonly type: "task.succeeded" }
+  | { readonly type: "task.cancelled" }
   | {
       readonly type: "attempt.assigned";
       readonly attempt: number;

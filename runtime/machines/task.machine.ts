@@ -1,5 +1,5 @@
 import { assertEvent, assign, setup } from "xstate";
-import type { Asked, Policy, TaskEvent } from "./task.events.ts";
+import type { Asked, Composite, Policy, TaskEvent } from "./task.events.ts";
 
 /** A suspect runs with no other suspect on its worker; only then do its losses count. */
 const lossesUntilSuspect = 2;
@@ -13,6 +13,12 @@ export interface TaskContext {
   readonly losses: number;
   readonly suspectLosses: number;
   readonly steps: number;
+  /** How many of them are from before the last restart: those that failed for good are forgotten. */
+  readonly stepsBefore: number;
+  /** Null: a worker does it. */
+  readonly composite: Composite | null;
+  /** It waits for other tasks, or for its input. */
+  readonly isBlocked: boolean;
   /** What the submit asked for, until the first assignment merges it into the policy. */
   readonly asked: Asked | null;
   readonly policy: Policy | null;
@@ -36,6 +42,7 @@ export interface TaskContext {
 export type TaskEffect =
   | { readonly type: "startAttempt"; readonly params: { readonly token: string } }
   | { readonly type: "cancelAttempt"; readonly params: CancelAttempt }
+  | { readonly type: "cancelChildren"; readonly params: { readonly reason: string } }
   | { readonly type: "setTimer"; readonly params: SetTimer }
   | { readonly type: "clearTimer"; readonly params: ClearTimer };
 
@@ -65,6 +72,9 @@ const fresh: TaskContext = {
   losses: 0,
   suspectLosses: 0,
   steps: 0,
+  stepsBefore: 0,
+  composite: null,
+  isBlocked: false,
   asked: null,
   policy: null,
   token: null,
@@ -115,6 +125,20 @@ const abandonAttempt = {
   }),
 } as const;
 
+const cancelChildren = {
+  type: "cancelChildren",
+  params: ({ event }: { event: TaskEvent }) => ({
+    reason: event.type === "task.cancelRequested" ? event.reason : "cancelled",
+  }),
+} as const;
+
+/** Where a task that is restarted goes; attempts go on counting. */
+const restarts = [
+  { guard: "isRestartedBlocked", target: "waiting", actions: [forgetDeadline, "noteRestarted"] },
+  { guard: "isRestartedWhole", target: "running", actions: [forgetDeadline, "noteRestarted"] },
+  { target: "ready", actions: [forgetDeadline, "noteRestarted"] },
+] as const;
+
 /**
  * The life of a task. Folded purely: see fold.ts. Ended states are not XState's `final`, because
  * one thing may still be noted there: that a worker reported too late.
@@ -122,7 +146,17 @@ const abandonAttempt = {
 export const taskMachine = setup({
   types: { context: {} as TaskContext, events: {} as TaskEvent },
   guards: {
+    isBlocked: ({ context }) => context.isBlocked,
+    isComposite: ({ context }) => context.composite !== null,
+    hasDependencies: ({ event }) =>
+      event.type === "task.submitted" && event.dependencies !== undefined,
+    isOfTasks: ({ event }) => event.type === "task.submitted" && event.kind !== undefined,
     startsLater: ({ event }) => event.type === "task.submitted" && event.dueAt !== undefined,
+    isResolvedForLater: ({ context, event }) =>
+      context.isBlocked && event.type === "task.resolved" && event.dueAt !== undefined,
+    isRestartedBlocked: ({ event }) => event.type === "task.restarted" && event.to === "blocked",
+    isRestartedWhole: ({ event }) => event.type === "task.restarted" && event.to === "running",
+    isBlockedComposite: ({ context }) => context.isBlocked && context.composite !== null,
     isHeld: ({ context, event }) => "token" in event && event.token === context.token,
     isHeldAndMayRetry: ({ context, event }) => {
       if (event.type !== "attempt.failed" && event.type !== "attempt.timedOut") return false;
@@ -144,16 +178,24 @@ export const taskMachine = setup({
   actions: {
     noteSubmitted: assign(({ event }) => {
       assertEvent(event, "task.submitted");
-      return { dueAt: event.dueAt ?? null, asked: event.asked ?? null };
+      return {
+        dueAt: event.dueAt ?? null,
+        asked: event.asked ?? null,
+        composite: event.kind ?? null,
+        isBlocked: event.dependencies !== undefined,
+      };
+    }),
+    noteResolved: assign(({ event }) => {
+      assertEvent(event, "task.resolved");
+      return { isBlocked: false, dueAt: event.dueAt ?? null };
     }),
     noteAssigned: assign(({ context, event }) => {
       assertEvent(event, "attempt.assigned");
       const policy = context.policy ?? event.policy ?? null;
-      const first = context.attempt === 0;
+      const timeoutMs = policy?.timeoutMs ?? null;
+      // From the first assignment on, or the first since a restart.
       const deadlineAt =
-        first && policy?.timeoutMs != null
-          ? event.assignedAt + policy.timeoutMs
-          : context.deadlineAt;
+        context.deadlineAt ?? (timeoutMs === null ? null : event.assignedAt + timeoutMs);
       const attemptEndsAt =
         policy?.attemptTimeoutMs != null ? event.assignedAt + policy.attemptTimeoutMs : null;
       return {
@@ -165,6 +207,26 @@ export const taskMachine = setup({
         deadlineAt,
         attemptDeadlineAt: earliest(attemptEndsAt, deadlineAt),
       };
+    }),
+    noteRestarted: assign(({ context, event }) => {
+      assertEvent(event, "task.restarted");
+      return {
+        ...betweenAttempts,
+        failures: 0,
+        losses: 0,
+        suspectLosses: 0,
+        stepsBefore: context.steps,
+        isBlocked: event.to === "blocked",
+        deadlineAt: null,
+        hasDeadlineTimer: false,
+        dueAt: null,
+        graceUntil: null,
+        cancelReason: null,
+      };
+    }),
+    noteReused: assign(({ event }) => {
+      assertEvent(event, "task.reused");
+      return { composite: event.kind ?? null };
     }),
     noteRecorded: assign(({ context }) => ({ ...betweenAttempts, recordedToken: context.token })),
     noteFailure: assign(({ context, event }) => ({
@@ -212,10 +274,11 @@ export const taskMachine = setup({
     }),
     noteStep: assign(({ context }) => ({ steps: context.steps + 1 })),
     noteReady: assign(() => ({ dueAt: null })),
-    noteEnded: assign(() => ({ dueAt: null, hasDeadlineTimer: false })),
+    noteEnded: assign(() => ({ dueAt: null, hasDeadlineTimer: false, isBlocked: false })),
 
     startAttempt: (_, _params: { token: string }) => {},
     cancelAttempt: (_, _params: CancelAttempt) => {},
+    cancelChildren: (_, _params: { reason: string }) => {},
     setTimer: (_, _params: SetTimer) => {},
     clearTimer: (_, _params: ClearTimer) => {},
   },
@@ -228,15 +291,34 @@ export const taskMachine = setup({
     new: {
       on: {
         "task.submitted": [
+          { guard: "hasDependencies", target: "waiting", actions: "noteSubmitted" },
           { guard: "startsLater", target: "waiting", actions: "noteSubmitted" },
+          { guard: "isOfTasks", target: "running", actions: "noteSubmitted" },
           { target: "ready", actions: "noteSubmitted" },
         ],
+        "task.reused": { target: "succeeded", actions: "noteReused" },
       },
     },
     waiting: {
       entry: { type: "setTimer", params: ({ context }) => ({ kind: "due", dueAt: context.dueAt }) },
-      exit: { type: "clearTimer", params: { kind: "due", isSet: true } },
+      exit: {
+        type: "clearTimer",
+        params: ({ context }) => ({ kind: "due", isSet: context.dueAt !== null }),
+      },
       on: {
+        "task.resolved": [
+          {
+            guard: "isResolvedForLater",
+            target: "waiting",
+            reenter: true,
+            actions: "noteResolved",
+          },
+          { guard: "isBlockedComposite", target: "running", actions: "noteResolved" },
+          { guard: "isBlocked", target: "ready", actions: "noteResolved" },
+        ],
+        "task.skipped": { guard: "isBlocked", target: "skipped" },
+        "task.failed": { guard: "isBlocked", target: "failed" },
+        "task.succeeded": { guard: "isBlockedComposite", target: "succeeded" },
         "task.readied": { target: "ready", actions: "noteReady" },
         "task.timedOut": "failed",
         "task.cancelRequested": { target: "cancelled", actions: "noteCancelled" },
@@ -284,9 +366,11 @@ export const taskMachine = setup({
           actions: ["noteRefused", "noteBackoff", keepDeadline],
         },
         "step.recorded": { guard: "isHeld", actions: "noteStep" },
+        "task.succeeded": { guard: "isComposite", target: "succeeded" },
+        "task.failed": { guard: "isComposite", target: "failed" },
         "task.cancelRequested": {
           target: "cancelling",
-          actions: ["noteCancelRequest", abandonAttempt],
+          actions: ["noteCancelRequest", abandonAttempt, cancelChildren],
         },
         "task.timedOut": { target: "failed", actions: [abandonAttempt, "noteAbandoned"] },
       },
@@ -295,11 +379,13 @@ export const taskMachine = setup({
       on: {
         "attempt.cancelled": { guard: "isHeld", target: "cancelled", actions: "noteStopped" },
         "attempt.lost": { guard: "isHeld", target: "cancelled", actions: "noteLoss" },
+        "task.cancelled": { guard: "isComposite", target: "cancelled" },
         "step.recorded": { guard: "isHeld", actions: "noteStep" },
       },
     },
     quarantined: {
       on: {
+        "task.restarted": restarts,
         "task.cancelRequested": { target: "cancelled", actions: "noteCancelled" },
         "task.timedOut": "failed",
       },
@@ -309,9 +395,15 @@ export const taskMachine = setup({
     },
     failed: {
       entry: [forgetDeadline, "noteEnded"],
+      on: { "task.restarted": restarts },
     },
     cancelled: {
       entry: [forgetDeadline, "noteEnded"],
+      on: { "task.restarted": restarts },
+    },
+    skipped: {
+      entry: [forgetDeadline, "noteEnded"],
+      on: { "task.restarted": restarts },
     },
   },
 });

@@ -23,7 +23,10 @@ export function createJsonLog(minimum: "info" | "warn" | "error" = "info"): Log 
 }
 
 function replaceError(_key: string, value: unknown): unknown {
-  return value instanceof Error ? { name: value.name, message: value.message } : value;
+  if (!(value instanceof Error)) return value;
+  const { name, message, cause } = value;
+  // What a driver or a schema said is the only clue there is.
+  return { name, message, ...(cause === undefined ? {} : { cause }) };
 }
 
 export const silentLog: Log = { info: () => {}, warn: () => {}, error: () => {} };

@@ -26,7 +26,7 @@ export class Loop {
   nudge(): void {
     if (this.#isStopped) return;
     if (this.#isRunning) this.#isNudged = true;
-    else this.#arm(0);
+    else this.#armNow();
   }
 
   /** Resolves when the run under way has ended. */
@@ -41,6 +41,19 @@ export class Loop {
     this.#cancel?.();
     this.#dueAt = this.#options.clock.monotonic() + delayMs;
     this.#cancel = this.#options.clock.after(delayMs, () => void this.#run());
+  }
+
+  /** At the end of the tick: a timer would wait a millisecond. */
+  #armNow(): void {
+    this.#cancel?.();
+    this.#dueAt = this.#options.clock.monotonic();
+    let isWanted = true;
+    this.#cancel = () => {
+      isWanted = false;
+    };
+    this.#options.clock.soon(() => {
+      if (isWanted) void this.#run();
+    });
   }
 
   async #run(): Promise<void> {
@@ -58,7 +71,9 @@ export class Loop {
       this.#isRunning = false;
     }
     for (const resolve of this.#onIdle.splice(0)) resolve();
-    if (!this.#isStopped) this.#arm(this.#isNudged ? 0 : Math.min(nextMs ?? everyMs, everyMs));
+    if (this.#isStopped) return;
+    if (this.#isNudged) this.#armNow();
+    else this.#arm(Math.min(nextMs ?? everyMs, everyMs));
   }
 }
 

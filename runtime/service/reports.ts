@@ -65,6 +65,17 @@ export class Reports {
     }));
   }
 
+  suspend(token: string): boolean {
+    const { pool, backlog } = this.#engine.life;
+    const isSuspended = pool.suspend(token);
+    if (isSuspended) backlog.slotFreed();
+    return isSuspended;
+  }
+
+  resume(token: string): void {
+    this.#engine.life.pool.resume(token);
+  }
+
   /** Live for subscribers at once; the last value is kept for readers, at most once a second. */
   async progress(token: string, progress: unknown): Promise<void> {
     const text = encodePayload(progress, { at: "progress" });

@@ -1,10 +1,12 @@
 import { KantokuError } from "../../sdk/errors.ts";
+import type { GraphView, PipelineBody, PipelineView } from "../../sdk/protocol/graph.ts";
 import { limits, namePattern } from "../../sdk/protocol/limits.ts";
 import type {
   Beat,
   CancelResult,
   EventPage,
   Finding,
+  GraphSubmit,
   ListParams,
   Recorded,
   RegisterParams,
@@ -31,7 +33,9 @@ import type { Engine } from "../engine/engine.ts";
 import type { CancelAnswer } from "../engine/messages.ts";
 import type { TaskQuery } from "../store/store.ts";
 import { reading } from "./faults.ts";
+import { viewGraph } from "./graph-view.ts";
 import { findTask, Outcomes } from "./outcomes.ts";
+import { Pipelines } from "./pipelines.ts";
 import { Reports } from "./reports.ts";
 import { Submissions } from "./submissions.ts";
 import { checkAsked, encodeLabels, invalid } from "./submit-check.ts";
@@ -46,6 +50,7 @@ export interface ServiceParts {
   readonly submissions: Submissions;
   readonly outcomes: Outcomes;
   readonly reports: Reports;
+  readonly pipelines: Pipelines;
 }
 
 export function createServiceParts(engine: Engine): ServiceParts {
@@ -54,6 +59,7 @@ export function createServiceParts(engine: Engine): ServiceParts {
     submissions: new Submissions(engine),
     outcomes: new Outcomes(engine),
     reports: new Reports(engine),
+    pipelines: new Pipelines(engine),
   };
 }
 
@@ -67,11 +73,14 @@ export class EngineService implements Service {
     this.#parts = parts;
   }
 
-  submit(params: SubmitParams): Promise<Submitted> {
+  submit(params: SubmitParams | GraphSubmit): Promise<Submitted> {
     return this.#parts.submissions.submit(this.#namespace, params);
   }
 
-  async run({ waitMs, ...params }: SubmitParams & { waitMs?: number }): Promise<RunResult> {
+  async run({
+    waitMs,
+    ...params
+  }: (SubmitParams | GraphSubmit) & { waitMs?: number }): Promise<RunResult> {
     const submitted = await this.submit(params);
     return this.#parts.outcomes.ofSubmitted(submitted, waitMs);
   }
@@ -144,6 +153,24 @@ export class EngineService implements Service {
     return { status: row.status, accepted };
   }
 
+  async graph(ref: TaskRef): Promise<GraphView> {
+    const { engine } = this.#parts;
+    const { root } = await findTask(engine, this.#namespace, ref);
+    return reading(() => viewGraph(engine.store, this.#namespace, root));
+  }
+
+  registerPipeline(params: PipelineBody & { name: string }): Promise<PipelineView> {
+    return this.#parts.pipelines.register(this.#namespace, params);
+  }
+
+  getPipeline(params: { name: string; version?: string }): Promise<PipelineView> {
+    return this.#parts.pipelines.get(this.#namespace, params);
+  }
+
+  listPipelines(): Promise<{ pipelines: readonly PipelineView[] }> {
+    return this.#parts.pipelines.list(this.#namespace);
+  }
+
   async registerWorker(params: RegisterParams, port: WorkerPort): Promise<WorkerLink> {
     checkRegistration(params);
     return reading(() => this.#parts.engine.register(this.#namespace, params, port));
@@ -188,6 +215,15 @@ export class EngineService implements Service {
 
   recordStep(params: StepRecord): Promise<Recorded> {
     return this.#parts.reports.recordStep(params);
+  }
+
+  async suspend({ token }: { token: string }): Promise<{ accepted: boolean }> {
+    return { accepted: this.#parts.reports.suspend(token) };
+  }
+
+  async resume({ token }: { token: string }): Promise<Record<string, never>> {
+    this.#parts.reports.resume(token);
+    return {};
   }
 
   async doctor(): Promise<{ findings: readonly Finding[] }> {

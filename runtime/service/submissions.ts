@@ -1,10 +1,17 @@
 import { KantokuError } from "../../sdk/errors.ts";
-import type { SubmitParams, Submitted } from "../../sdk/protocol/service.ts";
+import type { Graph } from "../../sdk/protocol/graph.ts";
+import { limits } from "../../sdk/protocol/limits.ts";
+import type { ChildOf, GraphSubmit, SubmitParams, Submitted } from "../../sdk/protocol/service.ts";
 import { canonicalJson } from "../../sdk/values/canonical.ts";
+import { encodePayload } from "../../sdk/values/payload.ts";
+import { toChildren } from "../engine/children.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { Caller } from "../engine/messages.ts";
-import type { TaskIdentity, TaskRow } from "../store/rows.ts";
+import type { Caller, GraphBirth } from "../engine/messages.ts";
+import { type Expansion, expandGraph, type PipelineVersion } from "../graph/expand.ts";
+import type { TaskIdentity, TaskPlace, TaskRow } from "../store/rows.ts";
 import { reading } from "./faults.ts";
+import { assertGraph } from "./graph-check.ts";
+import { Lineage } from "./lineage.ts";
 import { type CheckedSubmit, checkSubmit } from "./submit-check.ts";
 
 /** What may gather before a commit: beyond this submits are told to come again. */
@@ -13,64 +20,131 @@ const gatheredBytesMax = 64 * 1024 * 1024;
 /** How long a submit waits for a database that does not answer. */
 const outagePatienceMs = 700;
 const outageLookMs = 150;
+/** The definition of a graph that has no name. */
+const anonymous = "pipeline";
 
 /** Takes submits in: checks, bounds, idempotency keys. One for a node, all namespaces. */
 export class Submissions {
   readonly #engine: Engine;
+  readonly #lineage: Lineage;
   readonly #pending = new Set<Pending>();
   #pendingBytes = 0;
   #isWatchingOutage = false;
 
   constructor(engine: Engine) {
     this.#engine = engine;
+    this.#lineage = new Lineage(engine);
   }
 
   /** Resolves once the task is durable. */
-  async submit(namespace: string, params: SubmitParams): Promise<Submitted> {
+  async submit(namespace: string, params: SubmitParams | GraphSubmit): Promise<Submitted> {
+    if ("graph" in params) return this.#submitGraph(namespace, params);
     const checked = checkSubmit(params);
+    const intake: Intake = { namespace, checked, graph: null, child: null };
+    const { parent } = params;
+    if (parent === undefined && this.#isServed(intake)) return this.#submitTask(intake);
+    const child = parent === undefined ? null : await this.#childOf(namespace, parent);
+    const pipeline = this.#isServed(intake) ? null : await this.#findPipeline(intake);
+    if (pipeline === null) return this.#submitTask({ ...intake, child });
+    const { version, graph } = pipeline;
+    return this.#submitTask({ ...intake, checked: { ...checked, version }, graph, child });
+  }
+
+  async #submitGraph(namespace: string, params: GraphSubmit): Promise<Submitted> {
+    const { graph: given, parent, ...rest } = params;
+    // What is written is what was checked, whatever the caller's objects say when asked again.
+    const text = encodePayload(given, { at: "graph", bytesMax: limits.frameToServerBytesMax });
+    const graph = JSON.parse(text) as Graph;
+    assertGraph(graph, this.#engine.preprocessing);
+    const checked = checkSubmit({ ...rest, definition: anonymous });
+    const child = parent === undefined ? null : await this.#childOf(namespace, parent);
+    return this.#submitTask({ namespace, checked, graph, child });
+  }
+
+  async #childOf(
+    namespace: string,
+    { token, name }: ChildOf,
+  ): Promise<NonNullable<Intake["child"]>> {
+    return { parent: await this.#lineage.parentFor(namespace, { token, name }), name };
+  }
+
+  /** Whoever serves a definition here need not be looked up among the pipelines. */
+  #isServed({ namespace, checked: { definition } }: Intake): boolean {
+    return this.#engine.life.pool.isServedAnyVersion({ namespace, definition });
+  }
+
+  #findPipeline({ namespace, checked }: Intake): Promise<PipelineVersion | null> {
+    this.#engine.assertUp();
+    const { definition, version } = checked;
+    const ref = version === "" ? { definition } : { definition, version };
+    return reading(() => this.#engine.life.pipelines.find(namespace, ref));
+  }
+
+  /** With a graph the task is a pipeline, and what is under it is made along with it. */
+  async #submitTask(intake: Intake): Promise<Submitted> {
     for (let tries = 0; ; tries += 1) {
       this.#assertRoom();
-      const identity = this.#identify(namespace, checked);
-      const submitted = await this.#commit(identity, checked);
+      const identity = this.#identify(intake);
+      const layout = intake.graph === null ? null : await this.#layOut(identity, intake.graph);
+      const submitted = await this.#commit(identity, intake.checked, layout);
       if (submitted !== null) return submitted;
-      const winner = await this.#readWinner(namespace, checked);
+      const winner = await this.#readWinner(intake);
       if (winner !== null) return { id: winner.id, status: winner.status, created: false };
       // The winner was deleted by retention between the two looks: the key is free again.
       if (tries === 3) throw new KantokuError("busy", "the idempotency key is contended");
     }
   }
 
-  #identify(namespace: string, checked: CheckedSubmit): TaskIdentity {
+  async #layOut(identity: TaskIdentity, graph: Graph): Promise<Expansion> {
+    const { entropy, life } = this.#engine;
+    return expandGraph(graph, {
+      parent: identity,
+      input: JSON.parse(identity.input) as unknown,
+      mintId: () => entropy.id(),
+      now: identity.createdAt,
+      pipelines: await reading(() => life.pipelines.findAll(identity.namespace, graph)),
+    });
+  }
+
+  #identify({ namespace, checked, graph, child }: Intake): TaskIdentity {
     const id = this.#engine.entropy.id();
     const { definition, key, priority, input, labels, metadata, trace } = checked;
-    const createdAt = this.#engine.life.clock.now();
+    const isAlone = graph === null && child === null;
     return {
       id,
       namespace,
       definition,
-      key,
+      key: child === null ? key : null,
       priority,
       input,
       labels,
       metadata,
-      root: id,
-      parent: null,
+      root: child?.parent.root ?? id,
+      parent: child?.parent.id ?? null,
       trace,
-      createdAt,
+      createdAt: this.#engine.life.clock.now(),
+      ...(isAlone ? {} : { place: placeOf(graph, child) }),
     };
   }
 
   /** Null: the key was taken. */
-  #commit(identity: TaskIdentity, checked: CheckedSubmit): Promise<Submitted | null> {
+  #commit(
+    identity: TaskIdentity,
+    checked: CheckedSubmit,
+    layout: Expansion | null,
+  ): Promise<Submitted | null> {
     const { directory } = this.#engine.life;
     const actor = directory.create(identity);
+    const tasks = layout === null ? {} : { tasks: idsByName(layout) };
     return new Promise((resolve, reject) => {
-      const pending: Pending = { fail: reject, bytes: identity.input.length + 1_024 };
+      const pending: Pending = { fail: reject, bytes: bytesOf(identity, layout) };
       this.#add(pending);
       const caller: Caller<{ created: boolean }> = {
         answer: ({ created }) => {
           this.#delete(pending);
-          resolve(created ? { id: identity.id, status: actor.state.status, created } : null);
+          resolve(
+            created ? { id: identity.id, status: actor.state.status, created, ...tasks } : null,
+          );
         },
         fail: (error) => {
           this.#delete(pending);
@@ -78,16 +152,28 @@ export class Submissions {
         },
       };
       const { version, startAt, asked } = checked;
-      directory.post(actor, { type: "submit", version, startAt, asked, caller });
+      const birth = layout === null ? {} : { birth: birthOf(layout) };
+      directory.post(actor, { type: "submit", version, startAt, asked, caller, ...birth });
     });
   }
 
-  /** @throws KantokuError `conflict` when the key's task has another body. */
-  async #readWinner(namespace: string, checked: CheckedSubmit): Promise<TaskRow | null> {
+  /** @throws KantokuError when the task at the key or the place has another body */
+  async #readWinner(intake: Intake): Promise<TaskRow | null> {
+    const { namespace, checked, child } = intake;
     const { key } = checked;
+    const { tasks, graphs } = this.#engine.store;
+    if (child !== null) {
+      const winner = await reading(() => graphs.child(child.parent.id, child.name));
+      if (winner === null || hasSameBody(winner, intake)) return winner;
+      throw new KantokuError(
+        "mismatch",
+        `the child ${child.name} of task ${child.parent.id} was submitted with another body before`,
+        { data: { task: winner.id, name: child.name } },
+      );
+    }
     if (key === null) return null;
-    const winner = await reading(() => this.#engine.store.tasks.readByKey(namespace, key));
-    if (winner === null || hasSameBody(winner, checked)) return winner;
+    const winner = await reading(() => tasks.readByKey(namespace, key));
+    if (winner === null || hasSameBody(winner, intake)) return winner;
     throw new KantokuError(
       "conflict",
       `idempotency key ${JSON.stringify(key)} belongs to task ${winner.id}, which has another body`,
@@ -139,13 +225,54 @@ export class Submissions {
   }
 }
 
+/** What is to become a task. */
+interface Intake {
+  readonly namespace: string;
+  readonly checked: CheckedSubmit;
+  readonly graph: Graph | null;
+  readonly child: { readonly parent: TaskIdentity; readonly name: string } | null;
+}
+
 interface Pending {
   fail(error: KantokuError): void;
   readonly bytes: number;
 }
 
-/** The body compared is the canonical form of definition, version and input. */
-function hasSameBody(winner: TaskRow, checked: CheckedSubmit): boolean {
+function placeOf(graph: Graph | null, child: Intake["child"]): TaskPlace {
+  return {
+    kind: graph === null ? "task" : "pipeline",
+    name: child?.name ?? null,
+    graph: graph === null ? null : JSON.stringify(graph),
+    depth: child === null ? 0 : (child.parent.place?.depth ?? 0) + 1,
+    isAwaited: false,
+  };
+}
+
+function birthOf({ births, sinks }: Expansion): GraphBirth {
+  return {
+    composite: "pipeline",
+    isBlocked: false,
+    dependsOn: sinks,
+    children: toChildren(births),
+  };
+}
+
+function idsByName({ births }: Expansion): Record<string, string> {
+  return Object.fromEntries(births.map(({ identity }) => [identity.place?.name, identity.id]));
+}
+
+function bytesOf(identity: TaskIdentity, layout: Expansion | null): number {
+  const own = identity.input.length + 1_024;
+  return (layout?.births ?? []).reduce(
+    (sum, birth) => sum + birth.identity.input.length + 512,
+    own,
+  );
+}
+
+/** The body compared is the canonical form of definition, version and input, and of the graph. */
+function hasSameBody(winner: TaskRow, { checked, graph }: Intake): boolean {
+  if (canonicalJson(JSON.parse(winner.place?.graph ?? "null")) !== canonicalJson(graph))
+    return false;
   if (winner.definition !== checked.definition) return false;
   if (checked.version !== "" && winner.version !== checked.version) return false;
   if (winner.input === checked.input) return true;

@@ -1,8 +1,10 @@
-import { KantokuError } from "../../sdk/errors.ts";
+import { isKantokuError, KantokuError } from "../../sdk/errors.ts";
+import type { GraphTask } from "../../sdk/protocol/graph.ts";
 import { limits, namePattern } from "../../sdk/protocol/limits.ts";
 import type { SubmitParams } from "../../sdk/protocol/service.ts";
 import type { RetryPolicy } from "../../sdk/protocol/task.ts";
 import { encodePayload } from "../../sdk/values/payload.ts";
+import type { GraphProblem } from "../graph/check.ts";
 import type { Asked } from "../machines/task.events.ts";
 import type { JsonText } from "../store/rows.ts";
 
@@ -25,6 +27,25 @@ const delayMsMax = 100 * 365 * 24 * 3_600_000;
 const attemptsMax = 1_000_000;
 const traceLengthMax = 512;
 const keyPattern = /^[^\p{Cc}\p{Cs}]{1,256}$/u;
+
+/** What is wrong with a vertex of a graph beside its place in it. */
+export function checkVertex(vertex: GraphTask): readonly GraphProblem[] {
+  const { input, labels, metadata, priority } = vertex;
+  const rest = { labels, metadata, priority };
+  const own = "definition" in vertex ? vertex : { definition: "graph" };
+  try {
+    checkSubmit({ ...own, ...withoutUndefined({ ...rest, input }) } as SubmitParams);
+    return [];
+  } catch (error) {
+    if (!isKantokuError(error)) throw error;
+    const path = error.data["path"];
+    return [{ path: typeof path === "string" ? path : "input", message: error.message }];
+  }
+}
+
+function withoutUndefined(members: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
+}
 
 /** Says all of what a submit is, or throws KantokuError `invalid-params` naming the member. */
 export function checkSubmit(params: SubmitParams): CheckedSubmit {

@@ -13,9 +13,12 @@ export const invariants = {
   "ended-has-output-or-error": "A task that succeeded has an output, one that failed an error.",
   "one-outcome-per-attempt": "No attempt has two outcomes.",
   "owner-is-live": "Whoever owns a task has a lease row.",
-  "running-has-worker": "A task that runs or is being cancelled is on a worker that exists.",
+  "running-has-worker":
+    "A task that a worker does is, while it runs or is being cancelled, on a worker that exists.",
   "timers-have-waiting-task": "A start timer's task is waiting; any timer's task has not ended.",
-  "waiting-has-timer": "A waiting task has the timer that wakes it.",
+  "waiting-has-waker":
+    "A waiting task has a timer or a letter that wakes it, or a dependency that has not ended.",
+  "gate-counts-dependencies": "A gate counts the dependencies of its task that have not ended.",
   "mail-has-actor": "Every letter is addressed to a task that exists.",
 } as const satisfies Readonly<Record<string, string>>;
 

@@ -1,3 +1,4 @@
+import type { TaskKind } from "../../sdk/protocol/graph.ts";
 import type { TaskStatus } from "../../sdk/protocol/task.ts";
 import type { TimerKind } from "../machines/task.machine.ts";
 
@@ -6,7 +7,20 @@ export type Instant = number;
 /** JSON as text: order and numbers as they were given. */
 export type JsonText = string;
 
-/** What a submit fixes for ever. */
+/** Where a task stands among others: absent for one that stands alone. */
+export interface TaskPlace {
+  readonly kind: TaskKind;
+  /** Unique under its parent; null for a root. */
+  readonly name: string | null;
+  /** Of a pipeline or an `each`: what is under it. */
+  readonly graph: JsonText | null;
+  /** How many tasks it is under. */
+  readonly depth: number;
+  /** Its end is counted by others. */
+  readonly isAwaited: boolean;
+}
+
+/** What a submit fixes for ever, but for the input of a task that waits for what goes into it. */
 export interface TaskIdentity {
   readonly id: string;
   readonly namespace: string;
@@ -19,6 +33,7 @@ export interface TaskIdentity {
   readonly root: string;
   readonly parent: string | null;
   readonly trace: string | null;
+  readonly place?: TaskPlace;
   readonly createdAt: Instant;
 }
 
@@ -76,6 +91,16 @@ export interface DefinitionRow {
   readonly version: string;
   /** `{retry?, timeoutMs?, attemptTimeoutMs?, inputSchema?}` as the worker registered it. */
   readonly policy: JsonText;
+}
+
+/** One version of a registered pipeline. */
+export interface PipelineRow {
+  readonly namespace: string;
+  readonly name: string;
+  readonly version: string;
+  /** A PipelineBody. */
+  readonly body: JsonText;
+  readonly registeredAt: Instant;
 }
 
 /** A message to an actor that another node owns, kept until the turn that consumes it. */

@@ -6,7 +6,9 @@ import type {
   Instant,
   JsonText,
   Letter,
+  PipelineRow,
   TaskRow,
+  TaskState,
   TimerRow,
   WorkerRow,
 } from "./rows.ts";
@@ -183,6 +185,39 @@ export interface DefinitionStore {
   list(namespace: string): Promise<readonly DefinitionRow[]>;
 }
 
+/** What a task waited for, or what a pipeline is made of, as its dependents need it. */
+export interface DependencyRow extends Pick<TaskState, "status" | "output" | "error"> {
+  readonly id: string;
+  readonly name: string;
+  readonly dependent: string;
+}
+
+export interface EdgeRow {
+  readonly dependency: string;
+  readonly dependent: string;
+}
+
+/** Who waits for whom. Written by commits only. */
+export interface GraphStore {
+  dependenciesOf(dependents: readonly string[]): Promise<readonly DependencyRow[]>;
+  /** How many tasks are under a root, itself not counted. */
+  size(root: string): Promise<number>;
+  /** Edges whose dependent has this root, the root itself among them. */
+  edges(root: string): Promise<readonly EdgeRow[]>;
+  /** The child of this name. */
+  child(parent: string, name: string): Promise<TaskRow | null>;
+}
+
+/** Registered pipelines: each version is for ever. */
+export interface PipelineStore {
+  /** Nothing changes when the version is known. */
+  save(row: PipelineRow): Promise<void>;
+  /** Of a name without a version, the one registered last. */
+  read(namespace: string, name: string, version: string | null): Promise<PipelineRow | null>;
+  /** The latest version of each, by name. */
+  list(namespace: string): Promise<readonly PipelineRow[]>;
+}
+
 /** Which nodes wait for news of which tasks. */
 export interface WatchStore {
   watch(node: string, task: string): Promise<void>;
@@ -214,6 +249,8 @@ export interface Store {
   readonly mail: MailStore;
   readonly workers: WorkerStore;
   readonly definitions: DefinitionStore;
+  readonly graphs: GraphStore;
+  readonly pipelines: PipelineStore;
   readonly watches: WatchStore;
   readonly hints: HintBus;
   /** The invariants of docs/ARCHITECTURE.md, each as a query that must find nothing. */

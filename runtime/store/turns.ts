@@ -1,5 +1,13 @@
 import type { TimerKind } from "../machines/task.machine.ts";
-import type { EventRow, Instant, TaskIdentity, TaskState, WorkerRow } from "./rows.ts";
+import type {
+  EventRow,
+  Instant,
+  JsonText,
+  Letter,
+  TaskIdentity,
+  TaskState,
+  WorkerRow,
+} from "./rows.ts";
 
 /** One advance of one task, as rows. */
 export interface TaskTurn {
@@ -15,6 +23,30 @@ export interface TaskTurn {
   readonly timersCleared: readonly TimerKind[];
   /** Ids of the letters that this turn consumed. */
   readonly letters: readonly string[];
+  /** Absent for a task that has nothing to do with others. */
+  readonly links?: TaskLinks;
+}
+
+/** What a turn does to other tasks, or because of them. */
+export interface TaskLinks {
+  /** What the task's input has become. */
+  readonly input?: JsonText;
+  /** It waits for the ends of these from now on. They are of this batch, or have not ended. */
+  readonly dependsOn?: readonly string[];
+  /** It had ended and goes on: tasks that counted its end count it as open again. */
+  readonly hasReopened?: boolean;
+  /** It gets a letter that says that it waits for nothing, unless its gate counts something. */
+  readonly asksGate?: boolean;
+  /** It has ended: tasks that waited for nothing else get a letter that says so. */
+  readonly hasEnded?: boolean;
+  readonly posts?: readonly Letter[];
+  /**
+   * The last of what it waited for ends in this very batch: nobody owned it until now, its gate
+   * comes down to nothing, and no letter has to say so.
+   */
+  readonly isForetold?: boolean;
+  /** A letter for each task directly under it that has not ended. */
+  readonly toChildren?: JsonText;
 }
 
 /** One advance of one worker. `expectedSeq` 0 inserts it. */
@@ -45,4 +77,6 @@ export interface Committed {
   readonly losers: ReadonlySet<string>;
   /** Tasks in this batch that another node watches. */
   readonly watched: readonly string[];
+  /** Letters were written that any node may act upon. */
+  readonly hasMail: boolean;
 }

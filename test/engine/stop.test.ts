@@ -11,6 +11,9 @@ import { createSteppedClock } from "../support/stepped-clock.ts";
 
 test("a node that stops commits what is decided and gives its lease back", async () => {
   await using rig = await EngineRig.start();
+  // Served here, by a worker that is busy: they go to the queue without anybody being asked.
+  await rig.worker({ slots: 1 });
+  await rig.submit();
   const submits = Array.from({ length: 1_000 }, () => rig.service.submit({ definition: "job" }));
   await rig.node.engine.stop();
   const ids = (await Promise.all(submits)).map(({ id }) => id);

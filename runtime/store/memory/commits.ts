@@ -1,11 +1,13 @@
 import type { JsonText, TaskRow } from "../rows.ts";
 import { type CommitStore, StoreError } from "../store.ts";
 import type { Batch, Committed, TaskTurn, Turn, WorkerTurn } from "../turns.ts";
+import { followLinks, mistakenIn } from "./links.ts";
 import { isLive } from "./ownership.ts";
 import {
   appendEvents,
   clearTimer,
   compound,
+  placeOf,
   putTask,
   putWorker,
   setTimer,
@@ -30,7 +32,7 @@ function commitBatch(tables: Tables, batch: Batch): Committed {
   const watched = turns.map(({ id }) => id).filter((id) => isWatched(tables, id, batch.node));
   const lanes = tables.batches.get(batch.node) ?? new Map<number, number>();
   const lastId = lanes.get(batch.lane);
-  if (lastId === batch.id) return { losers, watched };
+  if (lastId === batch.id) return { losers, watched, hasMail: true };
   if (lastId !== undefined && batch.id < lastId) {
     throw new StoreError("stale", `batch ${batch.id} of lane ${batch.lane} is behind ${lastId}`);
   }
@@ -40,28 +42,44 @@ function commitBatch(tables: Tables, batch: Batch): Committed {
     else judgeWorker(tables, turn);
   }
   judgeRows(tables, turns);
+  const mistaken = mistakenIn(tables, turns);
+  if (mistaken !== null) throw stale(mistaken, "waits for more than was foretold");
 
   for (const turn of turns) {
     if (turn.kind === "task") writeTask(tables, turn);
     else writeWorker(tables, turn);
   }
+  const hasMail = followLinks(tables, turns);
   lanes.set(batch.lane, batch.id);
   tables.batches.set(batch.node, lanes);
-  return { losers, watched };
+  return { losers, watched, hasMail };
 }
 
-/** Submits whose key is taken, by an earlier task or by one before them in the batch. */
+/**
+ * Submits whose key or place is taken, by an earlier task or by one before them in the batch; and
+ * what is under one that lost.
+ */
 function findLosers(tables: Tables, batch: Batch): ReadonlySet<string> {
   const losers = new Set<string>();
   const taken = new Map<string, string>();
   for (const turn of batch.turns) {
-    if (turn.kind !== "task" || turn.identity === null || turn.identity.key === null) continue;
-    const key = compound(turn.identity.namespace, turn.identity.key);
-    const holder = tables.keys.get(key) ?? taken.get(key);
-    if (holder === undefined) taken.set(key, turn.id);
-    else if (holder !== turn.id) losers.add(turn.id);
+    if (turn.kind !== "task" || turn.identity === null) continue;
+    const { namespace, key } = turn.identity;
+    if (key !== null) contend(compound(namespace, key), tables.keys, turn.id);
+    const place = placeOf(turn.identity);
+    if (place !== null) contend(place, tables.places, turn.id);
+  }
+  for (const turn of batch.turns) {
+    if (turn.kind !== "task" || turn.identity === null) continue;
+    if (losers.has(turn.identity.parent ?? "")) losers.add(turn.id);
   }
   return losers;
+
+  function contend(claim: string, holders: ReadonlyMap<string, string>, id: string): void {
+    const holder = holders.get(claim) ?? taken.get(claim);
+    if (holder === undefined) taken.set(claim, id);
+    else if (holder !== id) losers.add(id);
+  }
 }
 
 function isWatched(tables: Tables, task: string, node: string): boolean {
@@ -123,7 +141,7 @@ function judgeTask(tables: Tables, node: string, turn: TaskTurn): void {
     throw stale(turn, "does not exist");
   } else if (row.seq !== turn.expectedSeq) {
     throw stale(turn, `is at seq ${row.seq}`);
-  } else if (row.owner !== node) {
+  } else if (row.owner !== (turn.links?.isForetold === true ? null : node)) {
     throw stale(turn, `is owned by ${row.owner ?? "nobody"}`);
   }
   const missing = turn.letters.find((id) => !tables.letters.has(id));
@@ -145,7 +163,11 @@ function stale(turn: Turn, reason: string): StoreError {
 function writeTask(tables: Tables, turn: TaskTurn): void {
   const before = tables.tasks.get(turn.id);
   if (turn.identity !== null) putTask(tables, { ...turn.identity, ...turn.state, progress: null });
-  else putTask(tables, { ...(before as TaskRow), ...turn.state });
+  else {
+    const input = turn.links?.input;
+    const resolved = input === undefined ? {} : { input };
+    putTask(tables, { ...(before as TaskRow), ...turn.state, ...resolved });
+  }
   appendEvents(tables, turn.id, turn.events);
   for (const kind of turn.timersCleared) clearTimer(tables, turn.id, kind);
   for (const timer of turn.timersSet) setTimer(tables, { actor: turn.id, ...timer });

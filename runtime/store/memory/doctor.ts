@@ -21,6 +21,10 @@ const alwaysTerminal: ReadonlySet<string> = new Set([
   "attempt.succeeded",
   "attempt.cancelled",
   "task.timedOut",
+  "task.succeeded",
+  "task.failed",
+  "task.skipped",
+  "task.cancelled",
 ]);
 
 /** What the last event of an ended task can be, late attempts aside. */
@@ -75,7 +79,10 @@ const checks: Readonly<Record<Invariant, Check>> = {
     tasksWhere(tables, ({ owner }) => owner !== null && !tables.nodes.has(owner)),
 
   "running-has-worker": (tables) =>
-    tasksWhere(tables, (task) => holdsSlot(task) && !tables.workers.has(task.worker ?? "")),
+    tasksWhere(tables, (task) => {
+      const isWorkers = (task.place?.kind ?? "task") === "task";
+      return isWorkers && holdsSlot(task) && !tables.workers.has(task.worker ?? "");
+    }),
 
   "timers-have-waiting-task": ({ tasks, timers }) =>
     [...timers]
@@ -86,10 +93,21 @@ const checks: Readonly<Record<Invariant, Check>> = {
       })
       .map(({ actor }) => actor),
 
-  "waiting-has-timer": (tables) =>
-    tasksWhere(tables, ({ id, status }) => {
-      return status === "waiting" && !tables.timersByActor.get(id)?.has("due");
-    }),
+  "waiting-has-waker": (tables) => {
+    const addressees = new Set([...tables.letters.values()].map(({ actor }) => actor));
+    return tasksWhere(tables, ({ id, status }) => {
+      if (status !== "waiting" || tables.timersByActor.get(id)?.has("due")) return false;
+      return !addressees.has(id) && (tables.gates.get(id) ?? 0) === 0;
+    });
+  },
+
+  "gate-counts-dependencies": ({ gates, dependencies, tasks }) =>
+    [...gates]
+      .filter(([task, pending]) => {
+        const all = [...(dependencies.get(task) ?? [])].map((id) => tasks.get(id));
+        return all.filter((it) => it !== undefined && !isEnded(it.status)).length !== pending;
+      })
+      .map(([task]) => task),
 
   "mail-has-actor": ({ letters, tasks }) =>
     [...letters.values()].map(({ actor }) => actor).filter((actor) => !tasks.has(actor)),

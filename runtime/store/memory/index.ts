@@ -3,10 +3,12 @@ import type { Store } from "../store.ts";
 import { createCommitStore } from "./commits.ts";
 import { createDefinitionStore } from "./definitions.ts";
 import { examine } from "./doctor.ts";
+import { createGraphStore } from "./graphs.ts";
 import { createHintBus } from "./hints.ts";
 import { createJournalStore } from "./journal.ts";
 import { createMailStore } from "./mail.ts";
 import { createNodeStore } from "./nodes.ts";
+import { createPipelineStore } from "./pipelines.ts";
 import { createQueueStore } from "./queue.ts";
 import { createTables } from "./tables.ts";
 import { createTaskStore } from "./tasks.ts";
@@ -30,6 +32,8 @@ export function createMemoryStore({ clock }: { clock: Clock }): Store {
     mail: createMailStore(tables),
     workers: createWorkerStore(tables),
     definitions: createDefinitionStore(tables),
+    graphs: createGraphStore(tables),
+    pipelines: createPipelineStore(tables),
     watches: createWatchStore(tables),
     hints: createHintBus(tables),
     doctor: async () => examine(tables),

@@ -1,5 +1,14 @@
 import type { Clock } from "../../ports/clock.ts";
-import type { DefinitionRow, EventRow, Letter, TaskRow, TimerRow, WorkerRow } from "../rows.ts";
+import type {
+  DefinitionRow,
+  EventRow,
+  Letter,
+  PipelineRow,
+  TaskIdentity,
+  TaskRow,
+  TimerRow,
+  WorkerRow,
+} from "../rows.ts";
 import type { Head, Hint, NodeRow } from "../store.ts";
 import { byNumber, byText, Ordered } from "./ordered.ts";
 
@@ -23,6 +32,14 @@ export interface Tables {
   readonly journals: Map<string, Journal>;
   readonly timers: Ordered<TimerRow, TimerRow>;
   readonly timersByActor: Map<string, Map<TimerRow["kind"], TimerRow>>;
+  /** Tasks by (parent, name). */
+  readonly places: Map<string, string>;
+  /** Dependencies by dependent, dependents by dependency. */
+  readonly dependencies: Map<string, Set<string>>;
+  readonly dependents: Map<string, Set<string>>;
+  /** Dependencies that have not ended, by dependent. */
+  readonly gates: Map<string, number>;
+  readonly pipelines: Map<string, PipelineRow>;
   /** In the order they were posted. */
   readonly letters: Map<string, Letter>;
   readonly workers: Map<string, WorkerRow>;
@@ -53,6 +70,11 @@ export function createTables(clock: Clock): Tables {
     journals: new Map(),
     timers: new Ordered((timer) => timer, byDueAt),
     timersByActor: new Map(),
+    places: new Map(),
+    dependencies: new Map(),
+    dependents: new Map(),
+    gates: new Map(),
+    pipelines: new Map(),
     letters: new Map(),
     workers: new Map(),
     workerNames: new Map(),
@@ -90,6 +112,8 @@ export function putTask(tables: Tables, task: TaskRow): void {
   if (before === undefined) {
     tables.taskIds.set(task.id);
     if (task.key !== null) tables.keys.set(compound(task.namespace, task.key), task.id);
+    const place = placeOf(task);
+    if (place !== null) tables.places.set(place, task.id);
   } else {
     leaveQueue(tables, before);
   }
@@ -97,7 +121,12 @@ export function putTask(tables: Tables, task: TaskRow): void {
   if (isClaimable(task)) enterQueue(tables, task);
 }
 
-/** Deletes a task with its journal, timers, letters and watches. */
+/** What is unique among the children of a parent. */
+export function placeOf({ parent, place }: TaskIdentity): string | null {
+  return parent === null || place === undefined ? null : compound(parent, place.name ?? "");
+}
+
+/** Deletes a task with its journal, timers, letters, watches and what it waited for. */
 export function deleteTask(tables: Tables, task: TaskRow): void {
   leaveQueue(tables, task);
   tables.tasks.delete(task.id);
@@ -109,6 +138,13 @@ export function deleteTask(tables: Tables, task: TaskRow): void {
     if (letter.actor === task.id) tables.letters.delete(letter.id);
   }
   tables.watches.delete(task.id);
+  const place = placeOf(task);
+  if (place !== null) tables.places.delete(place);
+  for (const dependency of tables.dependencies.get(task.id) ?? []) {
+    tables.dependents.get(dependency)?.delete(task.id);
+  }
+  tables.dependencies.delete(task.id);
+  tables.gates.delete(task.id);
 }
 
 function enterQueue(tables: Tables, task: TaskRow): void {

@@ -13,12 +13,16 @@ const outcomes = `(
 )`;
 
 /** After one of these nothing but `attempt.late` may follow. */
-const alwaysTerminal = "('attempt.succeeded', 'attempt.cancelled', 'task.timedOut')";
+const alwaysTerminal = `(
+  'attempt.succeeded', 'attempt.cancelled', 'task.timedOut', 'task.succeeded', 'task.failed',
+  'task.skipped', 'task.cancelled'
+)`;
 
 /** What the last event of an ended task can be, late attempts aside. */
 const terminal = `(
   'attempt.succeeded', 'attempt.cancelled', 'task.timedOut', 'attempt.failed', 'attempt.timedOut',
-  'attempt.lost', 'task.cancelRequested'
+  'attempt.lost', 'task.cancelRequested', 'task.succeeded', 'task.failed', 'task.skipped',
+  'task.cancelled'
 )`;
 
 /** One promise about what is stored: a query for the actors that break it, as `id`. */
@@ -97,10 +101,10 @@ const checks: Readonly<Record<string, string>> = {
     where owner is not null
       and not exists (select from kantoku.nodes where nodes.incarnation = tasks.owner)`,
 
-  /** A task that holds a slot names a worker that exists. */
+  /** A task that holds a slot names a worker that exists; one that is made of others holds none. */
   "running-has-worker": `
     select id from kantoku.tasks as tasks
-    where status in ('running', 'cancelling')
+    where status in ('running', 'cancelling') and kind = 'task'
       and not exists (select from kantoku.workers where workers.id = tasks.worker)`,
 
   /** A start timer belongs to a waiting task, any timer to one that has not ended. */
@@ -111,11 +115,23 @@ const checks: Readonly<Record<string, string>> = {
     where tasks.id is null or ${isEnded} or timers.kind = 'due' and status <> 'waiting'`,
 
   /** Something will wake every waiting task. */
-  "waiting-has-timer": `
+  "waiting-has-waker": `
     select id from kantoku.tasks as tasks
-    where status = 'waiting' and not exists (
-      select from kantoku.timers where timers.actor = tasks.id and timers.kind = 'due'
-    )`,
+    where status = 'waiting'
+      and not exists (
+        select from kantoku.timers where timers.actor = tasks.id and timers.kind = 'due'
+      )
+      and not exists (select from kantoku.mail where mail.actor = tasks.id)
+      and not exists (select from kantoku.gates where gates.task = tasks.id and pending > 0)`,
+
+  /** A gate counts the dependencies of its task that have not ended. */
+  "gate-counts-dependencies": `
+    select gates.task as id
+    from kantoku.gates as gates
+    left join kantoku.edges as edges on edges.dependent = gates.task
+    left join kantoku.tasks as tasks on tasks.id = edges.dependency
+    group by gates.task, gates.pending
+    having count(tasks.id) filter (where tasks.ended_at is null) <> gates.pending`,
 
   /** Every letter is addressed to a task that exists. */
   "mail-has-actor": `

@@ -1,6 +1,7 @@
 import { StoreError } from "../store.ts";
 import { type Line, openLine } from "./line.ts";
 import { init } from "./migrations/000001_init.ts";
+import { graphs } from "./migrations/000002_graphs.ts";
 import { storeErrorOf } from "./sql-state.ts";
 
 interface Migration {
@@ -10,7 +11,10 @@ interface Migration {
 }
 
 /** In order, forward only, each in the one transaction of the start that applies it. */
-export const migrations: readonly Migration[] = [{ version: 1, name: "init", text: init }];
+export const migrations: readonly Migration[] = [
+  { version: 1, name: "init", text: init },
+  { version: 2, name: "graphs", text: graphs },
+];
 
 const known = migrations.length;
 

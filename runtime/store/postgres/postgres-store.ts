@@ -4,11 +4,13 @@ import { createCommitStore } from "./commits/commit.ts";
 import { createConnections } from "./connections.ts";
 import { createDefinitionStore } from "./definitions.ts";
 import { examine } from "./doctor.ts";
+import { createGraphStore } from "./graphs.ts";
 import { createHintBus } from "./hints.ts";
 import { createJournalStore } from "./journal.ts";
 import { createMailStore } from "./mail.ts";
 import { migrate } from "./migrate.ts";
 import { createNodeStore } from "./nodes.ts";
+import { createPipelineStore } from "./pipelines.ts";
 import { createQueueStore } from "./queue.ts";
 import { assertSchemaName, schemaDefault } from "./schema.ts";
 import { createTaskStore } from "./tasks.ts";
@@ -49,6 +51,8 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     mail: createMailStore(connections),
     workers: createWorkerStore(connections),
     definitions: createDefinitionStore(connections),
+    graphs: createGraphStore(connections),
+    pipelines: createPipelineStore(connections),
     watches: createWatchStore(connections),
     hints,
     doctor: () => examine({ url, schema }),

@@ -1,4 +1,4 @@
-import type { EventRow, TaskRow, WorkerRow } from "../rows.ts";
+import type { EventRow, TaskPlace, TaskRow, WorkerRow } from "../rows.ts";
 import type { Row } from "./line.ts";
 
 /** The only place where snake_case meets camelCase. */
@@ -35,6 +35,11 @@ export const taskColumns = columns([
   "started_at",
   "ended_at",
   "progress",
+  "kind",
+  "name",
+  "graph",
+  "depth",
+  "awaited",
 ]);
 
 export const workerColumns = columns([
@@ -87,7 +92,18 @@ export function taskOf(row: Row): TaskRow {
     startedAt: row["started_at"],
     endedAt: row["ended_at"],
     progress: row["progress"],
+    ...(row["kind"] === "task" && row["name"] === null ? {} : { place: placeOf(row) }),
   } as TaskRow;
+}
+
+function placeOf(row: Row): TaskPlace {
+  return {
+    kind: row["kind"],
+    name: row["name"],
+    graph: row["graph"],
+    depth: row["depth"],
+    isAwaited: row["awaited"],
+  } as TaskPlace;
 }
 
 export function workerOf(row: Row): WorkerRow {

@@ -76,6 +76,10 @@ with trees as (
   delete from kantoku.mail where actor = any (array(select id from doomed))
 ), watches as (
   delete from kantoku.watches where task = any (array(select id from doomed))
+), gates as (
+  delete from kantoku.gates where task = any (array(select id from doomed))
+), edges as (
+  delete from kantoku.edges where dependent = any (array(select id from doomed))
 ), tasks as (
   delete from kantoku.tasks where id = any (array(select id from doomed))
 )

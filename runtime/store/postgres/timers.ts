@@ -10,7 +10,7 @@ import { taskColumns } from "./rows.ts";
  */
 export const takeDue = `
 with ${ownLease}, chosen as (
-  select timers.kind, timers.due_at, ${taskColumns.of("task")}
+  select timers.kind as timer, timers.due_at, ${taskColumns.of("task")}
   from own
   cross join kantoku.timers as timers
   cross join lateral ${lockedTask("timers.actor", { where: mayTake, whenTaken: "skip" })} as task
@@ -19,7 +19,7 @@ with ${ownLease}, chosen as (
   limit $2::int
   for no key update of timers skip locked
 ), ${takeChosen}
-select kind, due_at, ${taskColumns.bare} from chosen order by due_at, id, kind`;
+select timer, due_at, ${taskColumns.bare} from chosen order by due_at, id, timer`;
 
 export const untilNext = `
 select greatest(0, extract(epoch from due_at - clock_timestamp()) * 1000)::float8 as wait
@@ -30,7 +30,7 @@ export function createTimerStore({ takings, readers }: Connections): TimerStore 
     async takeDue(node, limit) {
       const rows = await takings.ask(takeDue, [node, limit]);
       return rows.map((row) => ({
-        timer: { actor: row["id"], kind: row["kind"], dueAt: row["due_at"] } as TimerRow,
+        timer: { actor: row["id"], kind: row["timer"], dueAt: row["due_at"] } as TimerRow,
         task: takenBy(node, row),
       }));
     },

@@ -126,7 +126,7 @@ const sicknesses: readonly Sickness[] = [
     turns: () => [submitEnded({ timersSet: [{ kind: "deadline", dueAt: 1 }] })],
   },
   {
-    invariant: "waiting-has-timer",
+    invariant: "waiting-has-waker",
     name: "a waiting task that nothing will wake",
     turns: () => [submit({ state: { status: "waiting" } })],
   },

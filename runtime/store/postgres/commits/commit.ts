@@ -53,7 +53,11 @@ async function transact(
   if (commit.value.command !== "COMMIT") {
     throw new StoreError("contended", "the database rolled the batch back");
   }
-  return { losers: new Set(idsOf("losers")), watched: idsOf("watched") };
+  return {
+    losers: new Set(idsOf("losers")),
+    watched: idsOf("watched"),
+    hasMail: idsOf("letters").length > 0,
+  };
 
   function idsOf(kind: Statement["answers"]): string[] {
     return statements.flatMap((statement, index) => {

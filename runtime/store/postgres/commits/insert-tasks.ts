@@ -12,17 +12,17 @@ import type { Statement } from "./statement.ts";
  * "(x in (…)) is true" keeps the planner from making a join of it, for which nested loops, the
  * only kind allowed here, would compare every event with every task; as it stands it is hashed.
  */
-const submitted = `
+const insertedColumns = (place: string) => `
 with inserted as (
   insert into kantoku.tasks (
     id, namespace, definition, key, priority, input, labels, metadata, root, parent, trace,
     created_at, status, version, seq, snapshot, owner, worker, attempt, output, error,
-    started_at, ended_at
+    started_at, ended_at${place}
   )
   select
     id, namespace, definition, key, priority, input, labels, metadata, root, parent, trace,
     kantoku.instant(created_at), status, version, seq, snapshot, owner, worker, attempt, output,
-    error, kantoku.instant(started_at), kantoku.instant(ended_at)
+    error, kantoku.instant(started_at), kantoku.instant(ended_at)${place}
   from (
     select
       unnest($1::text::uuid[]) as id,
@@ -47,9 +47,29 @@ with inserted as (
       unnest($20::text::json[]) as output,
       unnest($21::text::json[]) as error,
       unnest($22::text::float8[]) as started_at,
-      unnest($23::text::float8[]) as ended_at
+      unnest($23::text::float8[]) as ended_at`;
+
+const standingAlone = `
   ) as given
-  on conflict (key, namespace) where key is not null do nothing
+  on conflict (key, namespace) where key is not null do nothing`;
+
+/**
+ * A task under another is inserted only where that one is: all of a graph goes with the key of its
+ * root. A child that its parent's earlier attempt made is there already.
+ */
+const standingInGraph = `,
+      unnest($32::text::text[]) as kind,
+      unnest($33::text::text[]) as name,
+      unnest($34::text::json[]) as graph,
+      unnest($35::text::int[]) as depth,
+      unnest($36::text::bool[]) as awaited
+  ) as given
+  where parent is null or (parent in (
+    select id from kantoku.tasks where id = any ($10::text::uuid[]) for key share
+  )) is true
+  on conflict do nothing`;
+
+const journaled = `
   returning id, namespace, definition, version, priority, status, owner
 ), journaled as (
   insert into kantoku.events (actor, seq, type, at, data)
@@ -88,11 +108,16 @@ const losers = `
 select id from unnest($1::text::uuid[]) as given (id)
 where (id in (select id from inserted)) is not true`;
 
+const submitted = insertedColumns("") + standingAlone + journaled;
+const submittedInGraph =
+  insertedColumns(", kind, name, graph, depth, awaited") + standingInGraph + journaled;
+
 export const insertTasks = {
   plain: submitted + losers,
   queued: submitted + queued + losers,
   timed: submitted + timed + losers,
   queuedAndTimed: submitted + queued + timed + losers,
+  inGraph: submittedInGraph + queued + timed + losers,
 } as const;
 
 export function insertTasksStatement(submits: readonly Submit[]): Statement {
@@ -104,6 +129,20 @@ export function insertTasksStatement(submits: readonly Submit[]): Statement {
   }
   const text = submits.some(isQueued) ? insertTasks.queuedAndTimed : insertTasks.timed;
   return { text, parameters: [...parameters, ...timerParameters(submits)], answers: "losers" };
+}
+
+export function insertGraphStatement(submits: readonly Submit[]): Statement {
+  const places = submits.map(({ identity }) => identity.place);
+  const parameters = [
+    ...taskParameters(submits),
+    ...timerParameters(submits),
+    textArray(places.map((place) => place?.kind ?? "task")),
+    textArray(places.map((place) => place?.name ?? null)),
+    textArray(places.map((place) => place?.graph ?? null)),
+    plainArray(places.map((place) => place?.depth ?? 0)),
+    plainArray(places.map((place) => String(place?.isAwaited ?? false))),
+  ];
+  return { text: insertTasks.inGraph, parameters, answers: "losers" };
 }
 
 function taskParameters(submits: readonly Submit[]): Parameter[] {

@@ -23,12 +23,15 @@ export async function resolve(connection: Connection, batch: Batch): Promise<Com
       `batch ${batch.id} of lane ${batch.lane} is behind the lane's last`,
     );
   }
-  const { submits, updates } = sortTurns(batch);
+  const { submits: plain, roots, members, ...known } = sortTurns(batch);
+  const updates = [...known.updates, ...known.foretold];
+  const submits = [...plain, ...roots, ...members];
   const tasks = [...submits, ...updates].map(({ id }) => id);
   const present = await connection.ask(readPresent, [plainArray(tasks), batch.node]);
   const found = new Set(present.map(idOf));
   return {
     losers: new Set(submits.map(({ id }) => id).filter((id) => !found.has(id))),
     watched: present.filter((row) => row["watched"] === true).map(idOf),
+    hasMail: updates.some(({ links }) => links !== undefined) || members.length > 0,
   };
 }

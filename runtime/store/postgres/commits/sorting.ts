@@ -9,8 +9,14 @@ export interface Submit extends TaskTurn {
 export interface SortedBatch {
   /** By namespace and key. */
   readonly submits: readonly Submit[];
-  /** Known tasks, by id. */
+  /** Roots of graphs, and children of tasks that were there before: by key, parent and name. */
+  readonly roots: readonly Submit[];
+  /** Tasks under one of this batch, by parent and name. */
+  readonly members: readonly Submit[];
+  /** Known tasks of this node, by id. */
   readonly updates: readonly TaskTurn[];
+  /** Known tasks of nobody's, by id. */
+  readonly foretold: readonly TaskTurn[];
   /** Workers, by id. */
   readonly registrations: readonly WorkerTurn[];
   readonly workerUpdates: readonly WorkerTurn[];
@@ -18,10 +24,18 @@ export interface SortedBatch {
 
 export function sortTurns({ turns }: Batch): SortedBatch {
   const tasks = turns.filter((turn) => turn.kind === "task");
+  const submits = tasks.filter(isSubmit);
+  const placed = submits.filter(({ identity }) => identity.place !== undefined);
+  const known = tasks.filter((turn) => turn.identity === null);
+  const born = new Set(placed.map(({ id }) => id));
+  const isBornHere = ({ parent }: TaskIdentity) => parent !== null && born.has(parent);
   const workers = turns.filter((turn) => turn.kind === "worker").sort(byId);
   return {
-    submits: tasks.filter(isSubmit).sort(byKey),
-    updates: tasks.filter((turn) => turn.identity === null).sort(byId),
+    submits: submits.filter(({ identity }) => identity.place === undefined).sort(byKey),
+    roots: placed.filter(({ identity }) => !isBornHere(identity)).sort(byPlace),
+    members: placed.filter(({ identity }) => isBornHere(identity)).sort(byPlace),
+    updates: known.filter(({ links }) => links?.isForetold !== true).sort(byId),
+    foretold: known.filter(({ links }) => links?.isForetold === true).sort(byId),
     registrations: workers.filter((turn) => turn.expectedSeq === 0),
     workerUpdates: workers.filter((turn) => turn.expectedSeq !== 0),
   };
@@ -34,6 +48,16 @@ export function isQueued({ state }: TaskTurn): boolean {
 
 function isSubmit(turn: TaskTurn): turn is Submit {
   return turn.identity !== null;
+}
+
+function byPlace(a: Submit, b: Submit): number {
+  const { identity: one } = a;
+  const { identity: other } = b;
+  return (
+    byKey(a, b) ||
+    byText(one.parent ?? "", other.parent ?? "") ||
+    byText(one.place?.name ?? "", other.place?.name ?? "")
+  );
 }
 
 /** Any order does that every node computes alike; those without a key wait for nobody. */

@@ -5,5 +5,5 @@ export interface Statement {
   readonly text: string;
   readonly parameters: readonly Parameter[];
   /** What the ids in its answer are; most answer nothing. */
-  readonly answers?: "losers" | "watched";
+  readonly answers?: "losers" | "watched" | "letters";
 }

@@ -1,14 +1,28 @@
-import type { Batch, TaskTurn, Turn } from "../../turns.ts";
+import type { Batch, TaskLinks, TaskTurn, Turn } from "../../turns.ts";
 import { chunksOf } from "../arrays.ts";
 import type { Parameter } from "../line.ts";
 import { appendEvents, appendEventsParameters } from "./append-events.ts";
 import { enter, enterParameters } from "./enter.ts";
-import { insertTasks, insertTasksStatement } from "./insert-tasks.ts";
+import { insertGraphStatement, insertTasks, insertTasksStatement } from "./insert-tasks.ts";
 import { consumeLetters, consumeLettersParameters } from "./letters.ts";
+import {
+  askGates,
+  insertEdges,
+  insertEdgesParameters,
+  linkedTasksParameters,
+  postLetters,
+  postLettersParameters,
+  releaseDependents,
+  reopenDependencies,
+  resolveInputs,
+  resolveInputsParameters,
+  writeToChildren,
+  writeToChildrenParameters,
+} from "./links.ts";
 import { sortTurns } from "./sorting.ts";
 import type { Statement } from "./statement.ts";
 import { clearTimers, clearTimersParameters, setTimers, setTimersParameters } from "./timers.ts";
-import { updateTasks, updateTasksStatement } from "./update-tasks.ts";
+import { updateForetoldStatement, updateTasks, updateTasksStatement } from "./update-tasks.ts";
 import {
   insertWorkers,
   insertWorkersParameters,
@@ -27,6 +41,13 @@ export const commitTexts: readonly string[] = [
   consumeLetters,
   insertWorkers,
   updateWorkers,
+  resolveInputs,
+  insertEdges,
+  postLetters,
+  writeToChildren,
+  reopenDependencies,
+  askGates,
+  releaseDependents,
 ];
 
 /** As many turns in one statement, at most. */
@@ -34,12 +55,22 @@ const turnsMax = 1000;
 
 /** What a batch writes, in the order in which locks are taken. What has no rows is left out. */
 export function statementsOf(batch: Batch): Statement[] {
-  const { submits, updates, registrations, workerUpdates } = sortTurns(batch);
+  const sorted = sortTurns(batch);
+  const { submits, roots, members, registrations, workerUpdates } = sorted;
+  const updates = [...sorted.updates, ...sorted.foretold];
+  const linked = [...roots, ...members, ...updates].filter(({ links }) => links !== undefined);
   const appending = [...updates, ...registrations, ...workerUpdates].filter(hasEvents);
   return [
     { text: enter, parameters: enterParameters(batch) },
     ...Array.from(chunksOf(submits, turnsMax), insertTasksStatement),
-    ...Array.from(chunksOf(updates, turnsMax), (turns) => updateTasksStatement(batch.node, turns)),
+    ...Array.from(chunksOf(roots, turnsMax), insertGraphStatement),
+    ...Array.from(chunksOf(members, turnsMax), insertGraphStatement),
+    ...Array.from(chunksOf(sorted.updates, turnsMax), (turns) =>
+      updateTasksStatement(batch.node, turns),
+    ),
+    ...Array.from(chunksOf(sorted.foretold, turnsMax), (turns) =>
+      updateForetoldStatement(batch.node, turns),
+    ),
     // Before events: that a worker stands elsewhere is to be said by its row, not by a taken seq.
     ...inChunks(insertWorkers, registrations, insertWorkersParameters),
     ...inChunks(updateWorkers, workerUpdates, updateWorkersParameters),
@@ -47,17 +78,62 @@ export function statementsOf(batch: Batch): Statement[] {
     ...inChunks(clearTimers, updates.filter(clearsTimers), clearTimersParameters),
     ...inChunks(setTimers, updates.filter(setsTimers), setTimersParameters),
     ...inChunks(consumeLetters, updates.filter(consumesLetters), consumeLettersParameters),
+    ...(linked.length === 0 ? [] : linkStatements(linked)),
   ];
+}
+
+/** What turns do to other tasks. */
+function linkStatements(turns: readonly TaskTurn[]): Statement[] {
+  const having = (isIt: (links: TaskLinks) => boolean) =>
+    turns.filter(({ links }) => links !== undefined && isIt(links));
+  const letters = { answers: "letters" } as const;
+  return [
+    ...inChunks(
+      resolveInputs,
+      having(({ input }) => input !== undefined),
+      resolveInputsParameters,
+    ),
+    ...inChunks(
+      insertEdges,
+      having(({ dependsOn }) => dependsOn !== undefined),
+      insertEdgesParameters,
+    ),
+    ...inChunks(
+      postLetters,
+      having(({ posts }) => posts !== undefined),
+      postLettersParameters,
+      letters,
+    ),
+    ...inChunks(
+      writeToChildren,
+      having(({ toChildren }) => toChildren !== undefined),
+      writeToChildrenParameters,
+      letters,
+    ),
+    ...releaseStatement(
+      having(({ hasEnded }) => hasEnded === true),
+      having(({ isForetold }) => isForetold === true),
+    ),
+  ];
+}
+
+/** One for all, however many: a gate may come down by ends in all of its parts. */
+function releaseStatement(ended: readonly TaskTurn[], foretold: readonly TaskTurn[]): Statement[] {
+  if (ended.length === 0) return [];
+  const parameters = releaseDependentsParameters(ended, foretold);
+  return [{ text: releaseDependents, parameters, answers: "letters" }];
 }
 
 function inChunks<T>(
   text: string,
   turns: readonly T[],
   toParameters: (turns: readonly T[]) => readonly Parameter[],
+  rest: Pick<Statement, "answers"> = {},
 ): Statement[] {
   return Array.from(chunksOf(turns, turnsMax), (chunk) => ({
     text,
     parameters: toParameters(chunk),
+    ...rest,
   }));
 }
 

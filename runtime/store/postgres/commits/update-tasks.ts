@@ -13,7 +13,7 @@ import type { Statement } from "./statement.ts";
  * "is not distinct from" where "=" would do, because no index can serve it: all that this node
  * owns is no way to a task. The watches are read only when some touched task has ever been watched.
  */
-const updated = `
+const updatedWhere = (mayWrite: string) => `
 with given as (
   select
     unnest($2::text::uuid[]) as id,
@@ -46,7 +46,7 @@ with given as (
   where tasks.id = any ($2::text::uuid[])
     and tasks.id = given.id
     and tasks.seq = given.expected_seq
-    and tasks.owner is not distinct from $1::uuid
+    and ${mayWrite}
   returning tasks.id, tasks.namespace, tasks.definition, tasks.version, tasks.priority,
     tasks.status, tasks.owner, tasks.watched
 )`;
@@ -71,7 +71,12 @@ select null, case
     ), 'twice in a batch'))
   end::text`;
 
+const updated = updatedWhere("tasks.owner is not distinct from $1::uuid");
+/** Tasks that waited unowned for what ends in the same batch. */
+const foretold = updatedWhere("tasks.owner is null");
+
 export const updateTasks = {
+  foretold: foretold + queued + watched,
   plain: updated + watched,
   queued: updated + queued + watched,
 } as const;
@@ -82,6 +87,11 @@ export function updateTasksStatement(node: string, updates: readonly TaskTurn[])
     parameters: updateParameters(node, updates),
     answers: "watched",
   };
+}
+
+export function updateForetoldStatement(node: string, updates: readonly TaskTurn[]): Statement {
+  const parameters = updateParameters(node, updates);
+  return { text: updateTasks.foretold, parameters, answers: "watched" };
 }
 
 function updateParameters(node: string, updates: readonly TaskTurn[]): Parameter[] {

@@ -1,0 +1,222 @@
+import type { GraphTask } from "../../sdk/protocol/graph.ts";
+import { limits } from "../../sdk/protocol/limits.ts";
+import type { TaskError } from "../../sdk/protocol/task.ts";
+import { type Expansion, expandEach, expandGraph, isTooDeep } from "../graph/expand.ts";
+import { isSettled } from "../graph/outcome.ts";
+import { givenOf, hasItems, itemsOf, outcomesIn, parsePlace, scopeUnder } from "../graph/place.ts";
+import { finish, PreprocessorFailed, resolveInput } from "../graph/resolve.ts";
+import { type ParsedPlace, positionOf } from "../graph/vertices.ts";
+import type { Preprocessed } from "../machines/task.events.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Entropy } from "../ports/entropy.ts";
+import type { Log } from "../ports/log.ts";
+import type { Preprocessing } from "../ports/preprocessing.ts";
+import type { TaskIdentity, TaskRow } from "../store/rows.ts";
+import type { DependencyRow, Store } from "../store/store.ts";
+import { toChildren } from "./children.ts";
+import type { Resolution } from "./messages.ts";
+import type { PipelineBook } from "./pipeline-book.ts";
+import type { TaskActor } from "./task-actor.ts";
+
+/** A task whose dependencies have ended, and the letter that said so. */
+export interface Released {
+  readonly letter: string;
+  readonly actor: TaskActor;
+}
+
+export interface JoinsOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly log: Log;
+  readonly preprocessing: Preprocessing;
+  readonly pipelines: PipelineBook;
+  /** Says what came of it to the actor. */
+  resolved(released: Released, resolution: Resolution): void;
+  /** Gives tasks back whose letters will be read again. */
+  release(tasks: readonly string[]): void;
+}
+
+/**
+ * What happens between the end of the last dependency and the turn of the dependent: outputs are
+ * read, conditions looked at, preprocessors run, graphs laid out. Nothing here is kept: the letter
+ * lies in the store until the turn that takes the resolution.
+ */
+export class Joins {
+  readonly #options: JoinsOptions;
+  readonly #underWay = new Set<string>();
+
+  constructor(options: JoinsOptions) {
+    this.#options = options;
+  }
+
+  take(released: readonly Released[]): void {
+    const fresh = released.filter(({ letter }) => !this.#underWay.has(letter));
+    if (fresh.length === 0) return;
+    for (const { letter } of fresh) this.#underWay.add(letter);
+    void this.#resolveAll(fresh);
+  }
+
+  async #resolveAll(released: readonly Released[]): Promise<void> {
+    try {
+      const facts = await this.#gather(released);
+      await Promise.all(released.map((one) => this.#resolveOne(one, facts)));
+    } catch (error) {
+      this.#giveBack(released, error);
+    }
+  }
+
+  async #resolveOne(released: Released, facts: Facts): Promise<void> {
+    try {
+      const resolution = await this.#resolve(released.actor, facts);
+      this.#underWay.delete(released.letter);
+      this.#options.resolved(released, resolution);
+    } catch (error) {
+      this.#giveBack([released], error);
+    }
+  }
+
+  #giveBack(released: readonly Released[], error: unknown): void {
+    const tasks = released.map(({ actor }) => actor.identity.id);
+    this.#options.log.warn("tasks not resolved; their letters will be read again", {
+      tasks: tasks.length,
+      example: tasks[0],
+      error,
+    });
+    for (const { letter } of released) this.#underWay.delete(letter);
+    this.#options.release(tasks);
+  }
+
+  async #gather(released: readonly Released[]): Promise<Facts> {
+    const { tasks, graphs } = this.#options.store;
+    const identities = released.map(({ actor }) => actor.identity);
+    const parents = new Set(identities.flatMap(({ parent }) => parent ?? []));
+    const [parentRows, dependencies] = await Promise.all([
+      tasks.readMany([...parents]),
+      graphs.dependenciesOf(identities.map(({ id }) => id)),
+    ]);
+    return {
+      parents: new Map(parentRows.map((row) => [row.id, parseParent(row)])),
+      dependencies: Map.groupBy(dependencies, ({ dependent }) => dependent),
+    };
+  }
+
+  async #resolve(actor: TaskActor, facts: Facts): Promise<Resolution> {
+    const { identity, snapshot } = actor;
+    const dependencies = facts.dependencies.get(identity.id) ?? [];
+    if (!dependencies.every(isSettled)) return { kind: "none" };
+    if (snapshot.value === "waiting") return this.#begin(actor, facts, dependencies);
+    const place = parsePlace(identity);
+    if (snapshot.value !== "running" || place === null || place.kind === "task") {
+      return { kind: "none" };
+    }
+    const { kind, graph } = place;
+    const copies = kind === "each" ? itemsOf(JSON.parse(identity.input)).length : 1;
+    return finish({ kind, graph, copies }, outcomesIn(place, dependencies));
+  }
+
+  /** A blocked task: may it start, and with what? */
+  async #begin(
+    { identity }: TaskActor,
+    facts: Facts,
+    dependencies: readonly DependencyRow[],
+  ): Promise<Resolution> {
+    const parent = identity.parent === null ? undefined : facts.parents.get(identity.parent);
+    const position = parent && positionOf(identity.place?.name ?? "", parent.place);
+    if (!parent || !position) throw new Error(`task ${identity.id} has no place under its parent`);
+    const preprocessed: Preprocessed[] = [];
+    const resolved = await resolveInput(position, {
+      template: JSON.parse(identity.input) as unknown,
+      outcomes: outcomesIn(parent.place, dependencies),
+      scope: scopeUnder(parent.place, parent.input, position),
+      preprocess: (source, value) =>
+        this.#preprocess(identity.namespace, { source, value, preprocessed }),
+    });
+    if (resolved.kind !== "go") return resolved;
+    const { input, value } = resolved;
+    const { vertex } = position;
+    const place = parsePlace(identity);
+    const startAt = "definition" in vertex ? (vertex.startAt ?? null) : null;
+    const beginning = { kind: "go", input, preprocessed, startAt } as const;
+    if (place === null || place.kind === "task") {
+      return { ...beginning, children: [], dependsOn: [] };
+    }
+    return this.#layOut(identity, { vertex, place, value, beginning });
+  }
+
+  /** A composite's input stands: its tasks are made. */
+  async #layOut(
+    identity: TaskIdentity,
+    given: {
+      vertex: GraphTask;
+      place: ParsedPlace;
+      value: unknown;
+      beginning: Omit<Extract<Resolution, { kind: "go" }>, "children" | "dependsOn">;
+    },
+  ): Promise<Resolution> {
+    const { vertex, place, value, beginning } = given;
+    const { store, entropy, clock, pipelines } = this.#options;
+    const { graph } = place;
+    const options = {
+      parent: identity,
+      mintId: () => entropy.id(),
+      now: clock.now(),
+      pipelines: await pipelines.findAll(identity.namespace, graph),
+    };
+    if (isTooDeep(identity)) return tooMuch(`tasks lie more than ${limits.treeDepthMax} deep`);
+    if (place.kind === "each") {
+      const items = itemsOf(value);
+      if (!hasItems(value)) return tooMuch("each needs a list of items");
+      if (items.length === 0) return { kind: "succeed", output: "[]" };
+    }
+    const size = await store.graphs.size(identity.root);
+    const count =
+      Object.keys(graph.tasks).length * (place.kind === "each" ? itemsOf(value).length : 1);
+    if (size + count > limits.descendantsMax) {
+      return tooMuch(`there would be more than ${limits.descendantsMax} tasks under one root`);
+    }
+    const limit = "each" in vertex ? vertex.limit : undefined;
+    const expansion: Expansion =
+      place.kind === "each"
+        ? expandEach(graph, {
+            ...options,
+            items: itemsOf(value),
+            given: givenOf(value),
+            ...(limit === undefined ? {} : { limit }),
+          })
+        : expandGraph(graph, { ...options, input: value });
+    return { ...beginning, children: toChildren(expansion.births), dependsOn: expansion.sinks };
+  }
+
+  async #preprocess(
+    namespace: string,
+    work: { source: string; value: unknown; preprocessed: Preprocessed[] },
+  ): Promise<unknown> {
+    const { source, value, preprocessed } = work;
+    const input = JSON.stringify(value);
+    const done = await this.#options.preprocessing.run({ namespace, source, input });
+    if ("fault" in done) throw new PreprocessorFailed({ ...done.fault, retryable: false });
+    preprocessed.push({ source: done.source, input: done.input });
+    return JSON.parse(done.output) as unknown;
+  }
+}
+
+interface Facts {
+  readonly parents: ReadonlyMap<string, ParsedParent>;
+  readonly dependencies: ReadonlyMap<string, readonly DependencyRow[]>;
+}
+
+interface ParsedParent {
+  readonly place: ParsedPlace;
+  readonly input: unknown;
+}
+
+function parseParent(row: TaskRow): ParsedParent {
+  const place = parsePlace(row) ?? { kind: "task", graph: { tasks: {}, result: "" } };
+  return { place, input: JSON.parse(row.input) as unknown };
+}
+
+function tooMuch(message: string): Resolution {
+  const error: TaskError = { name: "GraphError", code: "invalid-graph", message, retryable: false };
+  return { kind: "fail", error };
+}

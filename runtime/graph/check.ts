@@ -1,0 +1,163 @@
+import type { FailurePolicy, Graph, GraphTask, Source } from "../../sdk/protocol/graph.ts";
+import { limits, namePattern } from "../../sdk/protocol/limits.ts";
+import { cycleIn } from "./cycle.ts";
+import { isPointer } from "./pointer.ts";
+
+/** One thing that is wrong with a graph, and where. */
+export interface GraphProblem {
+  readonly path: string;
+  readonly message: string;
+}
+
+export interface CheckOptions {
+  /** Problems of a preprocessor, in words. */
+  readonly checkSource: (source: string) => readonly string[];
+  /** Problems of what a task of a definition is submitted with. */
+  readonly checkVertex: (vertex: GraphTask) => readonly GraphProblem[];
+}
+
+const policies: ReadonlySet<unknown> = new Set<FailurePolicy>(["fail", "continue", "allow"]);
+/** Graphs within graphs, and sources within sources. */
+const nestingMax = 16;
+const problemsMax = 100;
+
+/** Everything that is wrong with what claims to be a graph; its shape is not taken for granted. */
+export function checkGraph(graph: Graph, options: CheckOptions): readonly GraphProblem[] {
+  const check = new GraphCheck(options);
+  check.graph(graph, "graph", { depth: 0, hasItem: false });
+  return check.problems.slice(0, problemsMax);
+}
+
+interface Within {
+  readonly depth: number;
+  readonly hasItem: boolean;
+}
+
+/** Where a source stands. */
+interface Site {
+  readonly graph: Graph;
+  readonly within: Within;
+  /** Collects the tasks that its vertex waits for. */
+  readonly awaited: Set<string>;
+}
+
+class GraphCheck {
+  readonly problems: GraphProblem[] = [];
+  readonly #options: CheckOptions;
+  readonly #seenSources = new Map<string, readonly string[]>();
+  #tasks = 0;
+
+  constructor(options: CheckOptions) {
+    this.#options = options;
+  }
+
+  graph(graph: Graph, path: string, within: Within): void {
+    if (!isRecord(graph) || !isRecord(graph.tasks)) {
+      return this.#note(path, "must be {tasks: {name: task}, result: name}");
+    }
+    if (within.depth > nestingMax) return this.#note(path, `nests more than ${nestingMax} deep`);
+    const names = Object.keys(graph.tasks);
+    if (names.length === 0) this.#note(`${path}.tasks`, "must not be empty");
+    const before = this.#tasks;
+    this.#tasks += names.length;
+    if (before <= limits.graphTasksMax && this.#tasks > limits.graphTasksMax) {
+      this.#note(`${path}.tasks`, `are more than ${limits.graphTasksMax}`);
+    }
+    if (typeof graph.result !== "string" || !Object.hasOwn(graph.tasks, graph.result)) {
+      this.#note(`${path}.result`, `names no task: ${quoted(graph.result)}`);
+    }
+    const dependencies = new Map(names.map((name) => [name, new Set<string>()]));
+    for (const [name, awaited] of dependencies) {
+      this.#vertex(name, { graph, path: `${path}.tasks.${name}`, within, awaited });
+    }
+    const cycle = cycleIn(dependencies);
+    if (cycle !== null) this.#note(`${path}.tasks`, `wait for each other: ${cycle.join(" → ")}`);
+  }
+
+  #vertex(name: string, at: Site & { path: string }): void {
+    const { graph, path, within } = at;
+    const vertex: unknown = graph.tasks[name];
+    if (!namePattern.test(name)) this.#note(path, `its name must match ${namePattern.source}`);
+    if (!isRecord(vertex)) return this.#note(path, "must be an object");
+    const bodies = ["definition", "graph", "each"].filter((body) => body in vertex);
+    this.#body(vertex as unknown as GraphTask, path, within);
+    if (bodies.length !== 1) this.#note(path, "must have one of definition, graph and each");
+    const { refs = [], after = [], when, onFailure = "fail" } = vertex;
+    if (!policies.has(onFailure)) this.#note(`${path}.onFailure`, `is none of ${[...policies]}`);
+    if (!Array.isArray(refs)) this.#note(`${path}.refs`, "must be a list");
+    else for (const [index, ref] of refs.entries()) this.#ref(ref, `${path}.refs[${index}]`, at);
+    if (!Array.isArray(after)) this.#note(`${path}.after`, "must be a list of names");
+    else for (const [index, it] of after.entries()) this.#known(it, `${path}.after[${index}]`, at);
+    if (when !== undefined) this.#source(when, `${path}.when`, { ...at, nesting: 0 });
+  }
+
+  #body(vertex: GraphTask, path: string, within: Within): void {
+    for (const problem of this.#options.checkVertex(vertex)) {
+      this.#note(`${path}.${problem.path}`, problem.message);
+    }
+    const depth = within.depth + 1;
+    if ("graph" in vertex) this.graph(vertex.graph, `${path}.graph`, { depth, hasItem: false });
+    if (!("each" in vertex)) return;
+    this.graph(vertex.each, `${path}.each`, { depth, hasItem: true });
+    const { limit } = vertex;
+    if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1)) {
+      this.#note(`${path}.limit`, "must be a positive integer");
+    }
+  }
+
+  #ref(ref: unknown, path: string, at: Site): void {
+    if (!isRecord(ref)) return this.#note(path, "must be an object");
+    if (!isPointer(ref["at"])) this.#note(`${path}.at`, "must be a JSON pointer");
+    this.#source(ref, path, { ...at, nesting: 0 });
+  }
+
+  #source(source: unknown, path: string, at: Site & { nesting: number }): void {
+    if (!isRecord(source)) return this.#note(path, "must be an object");
+    if (at.nesting > nestingMax) return this.#note(path, `nests more than ${nestingMax} deep`);
+    const bases = ["task", "input", "item", "all", "of"].filter((base) => base in source);
+    if (bases.length !== 1) this.#note(path, "must have one of task, input, item, all and of");
+    const { path: pointer, preprocessor } = source as Source;
+    if (pointer !== undefined && !isPointer(pointer)) {
+      this.#note(`${path}.path`, "must be a JSON pointer");
+    }
+    if (preprocessor !== undefined) this.#preprocessor(preprocessor, `${path}.preprocessor`);
+    const deeper = { ...at, nesting: at.nesting + 1 };
+    if ("task" in source) this.#known(source["task"], `${path}.task`, at);
+    if ("item" in source && !at.within.hasItem) this.#note(`${path}.item`, "is not inside an each");
+    for (const flag of ["input", "item"]) {
+      if (flag in source && source[flag] !== true) this.#note(`${path}.${flag}`, "must be true");
+    }
+    if ("of" in source) this.#source(source["of"], `${path}.of`, deeper);
+    if (!("all" in source)) return;
+    const { all } = source;
+    if (typeof all !== "object" || all === null)
+      return this.#note(`${path}.all`, "must be a list or an object");
+    for (const [name, part] of Object.entries(all)) {
+      this.#source(part, `${path}.all.${name}`, deeper);
+    }
+  }
+
+  #preprocessor(source: unknown, path: string): void {
+    if (typeof source !== "string") return this.#note(path, "must be the text of a function");
+    const problems = this.#seenSources.get(source) ?? this.#options.checkSource(source);
+    this.#seenSources.set(source, problems);
+    for (const problem of problems) this.#note(path, problem);
+  }
+
+  #known(name: unknown, path: string, { graph: { tasks }, awaited }: Site): void {
+    if (typeof name === "string" && Object.hasOwn(tasks, name)) awaited.add(name);
+    else this.#note(path, `names no task: ${quoted(name)}`);
+  }
+
+  #note(path: string, message: string): void {
+    if (this.problems.length < problemsMax) this.problems.push({ path, message });
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function quoted(name: unknown): string {
+  return (JSON.stringify(name) ?? "nothing").slice(0, limits.nameLengthMax);
+}

@@ -1,0 +1,169 @@
+import type { Graph, GraphTask } from "../../sdk/protocol/graph.ts";
+import { limits } from "../../sdk/protocol/limits.ts";
+import { encodePayload } from "../../sdk/values/payload.ts";
+import type { TaskIdentity } from "../store/rows.ts";
+import { fillPlain, type Scope } from "./evaluate.ts";
+import { dependenciesOf, isPlain, nameOf, sinksOf } from "./vertices.ts";
+
+/** A task that is to be made, and what it waits for. */
+export interface Birth {
+  readonly identity: TaskIdentity;
+  readonly vertex: GraphTask;
+  readonly dependsOn: readonly string[];
+  /** Its input is not known yet, or is not known to be wanted. */
+  readonly isBlocked: boolean;
+}
+
+export interface Expansion {
+  readonly births: readonly Birth[];
+  /** The tasks whose ends end the parent. */
+  readonly sinks: readonly string[];
+}
+
+export interface ExpandOptions {
+  readonly mintId: () => string;
+  readonly now: number;
+  /** Those definitions that are registered pipelines, by `pipelineKey`. */
+  readonly pipelines: ReadonlyMap<string, PipelineVersion>;
+}
+
+/** A definition as a graph names it. */
+export function pipelineKey({ definition, version = "" }: DefinitionRef): string {
+  return JSON.stringify([definition, version]);
+}
+
+export interface DefinitionRef {
+  readonly definition: string;
+  readonly version?: string;
+}
+
+export interface PipelineVersion {
+  readonly version: string;
+  readonly graph: Graph;
+}
+
+/** The parent of what is to be made, as it is while it is being made itself. */
+export type Parent = Pick<
+  TaskIdentity,
+  "id" | "namespace" | "root" | "trace" | "priority" | "place"
+>;
+
+/** All tasks of a pipeline, for an input. @throws KantokuError `too-large` for a filled-in input */
+export function expandGraph(
+  graph: Graph,
+  { parent, input, ...options }: { parent: Parent; input: unknown } & ExpandOptions,
+): Expansion {
+  const copy = { parent, item: null, ids: idsFor(graph, options.mintId), after: new Map() };
+  const births = birthsOf(graph, { ...copy, scope: scopeOf(input) }, options);
+  return { births, sinks: sinksOf(graph).map((name) => idOf(copy.ids, name)) };
+}
+
+/**
+ * All tasks of all copies for the items of `{items, given?}`. A limit is kept by edges: a copy
+ * begins when the one that is so many places before it has ended.
+ */
+export function expandEach(
+  graph: Graph,
+  {
+    parent,
+    items,
+    given,
+    limit,
+    ...options
+  }: { parent: Parent; items: readonly unknown[]; given: unknown; limit?: number } & ExpandOptions,
+): Expansion {
+  const sinkNames = sinksOf(graph);
+  const copies = items.map(() => idsFor(graph, options.mintId));
+  const sinksAt = (index: number) => {
+    const ids = copies[index];
+    return ids === undefined ? [] : sinkNames.map((name) => idOf(ids, name));
+  };
+  const births = items.flatMap((item, index) => {
+    const before = limit === undefined ? [] : sinksAt(index - limit);
+    const ids = copies[index] ?? new Map<string, string>();
+    const starts = Object.keys(graph.tasks).filter(
+      (name) => dependenciesOf(graph.tasks[name] as GraphTask).size === 0,
+    );
+    const after = new Map(before.length === 0 ? [] : starts.map((name) => [name, before]));
+    return birthsOf(
+      graph,
+      { parent, item: index, ids, after, scope: scopeOf(given, item) },
+      options,
+    );
+  });
+  return { births, sinks: items.flatMap((_, index) => sinksAt(index)) };
+}
+
+interface Copy {
+  readonly parent: Parent;
+  readonly item: number | null;
+  readonly ids: ReadonlyMap<string, string>;
+  /** What tasks that depend on nothing wait for all the same. */
+  readonly after: ReadonlyMap<string, readonly string[]>;
+  readonly scope: Scope;
+}
+
+function birthsOf(graph: Graph, copy: Copy, options: ExpandOptions): Birth[] {
+  return Object.entries(graph.tasks).map(([name, vertex]) => {
+    const { ids, after } = copy;
+    const before = after.get(name) ?? [];
+    const dependsOn = [...Array.from(dependenciesOf(vertex), (it) => idOf(ids, it)), ...before];
+    const isBlocked = before.length > 0 || !isPlain(vertex);
+    const input = isBlocked
+      ? vertex.input
+      : fillPlain(vertex.input ?? null, vertex.refs ?? [], copy.scope);
+    const identity = identify(nameOf(name, copy.item), { vertex, input, copy, options, name });
+    return { identity, vertex, dependsOn, isBlocked };
+  });
+}
+
+function identify(
+  name: string,
+  given: { vertex: GraphTask; input: unknown; copy: Copy; options: ExpandOptions; name: string },
+): TaskIdentity {
+  const { vertex, input, copy, options } = given;
+  const { parent } = copy;
+  const pipeline = "definition" in vertex ? options.pipelines.get(pipelineKey(vertex)) : undefined;
+  const kind = "each" in vertex ? "each" : "graph" in vertex || pipeline ? "pipeline" : "task";
+  const graph = "each" in vertex ? vertex.each : "graph" in vertex ? vertex.graph : pipeline?.graph;
+  return {
+    id: idOf(copy.ids, given.name),
+    namespace: parent.namespace,
+    definition: "definition" in vertex ? vertex.definition : kind,
+    key: null,
+    priority: vertex.priority ?? parent.priority,
+    input: encodePayload(input, { at: `tasks.${name}.input` }),
+    labels: JSON.stringify(vertex.labels ?? {}),
+    metadata: JSON.stringify(vertex.metadata ?? {}),
+    root: parent.root,
+    parent: parent.id,
+    trace: parent.trace,
+    createdAt: options.now,
+    place: {
+      kind,
+      name,
+      graph: graph === undefined ? null : JSON.stringify(graph),
+      depth: (parent.place?.depth ?? 0) + 1,
+      isAwaited: true,
+    },
+  };
+}
+
+function scopeOf(input: unknown, item?: unknown): Scope {
+  return { input, item, valueOf: () => null };
+}
+
+function idsFor(graph: Graph, mintId: () => string): ReadonlyMap<string, string> {
+  return new Map(Object.keys(graph.tasks).map((name) => [name, mintId()]));
+}
+
+function idOf(ids: ReadonlyMap<string, string>, name: string): string {
+  const id = ids.get(name);
+  if (id === undefined) throw new RangeError(`the graph has no task ${name}`);
+  return id;
+}
+
+/** Whether a task at this depth may have tasks under it. */
+export function isTooDeep(parent: Parent): boolean {
+  return (parent.place?.depth ?? 0) >= limits.treeDepthMax;
+}

@@ -1,0 +1,137 @@
+import { KantokuError } from "../../sdk/errors.ts";
+import type { Graph, GraphTask } from "../../sdk/protocol/graph.ts";
+import type { TaskError } from "../../sdk/protocol/task.ts";
+import { encodePayload } from "../../sdk/values/payload.ts";
+import type { JsonText } from "../store/rows.ts";
+import {
+  fill,
+  fillPlain,
+  holds,
+  holdsPlain,
+  needsPreprocessor,
+  type Preprocess,
+  type Scope,
+} from "./evaluate.ts";
+import { judge, type Outcome, outputOf, type Verdict } from "./outcome.ts";
+import { dependenciesOf, nameOf, type Position, sourcesOf } from "./vertices.ts";
+
+/** What a task may do whose dependencies have ended. */
+export type Resolved =
+  | { readonly kind: "go"; readonly input: JsonText; readonly value: unknown }
+  | { readonly kind: "skip"; readonly reason: string }
+  | { readonly kind: "fail"; readonly error: TaskError };
+
+/** A preprocessor's fault: the end of the task that it was for. */
+export class PreprocessorFailed extends Error {
+  override readonly name = "PreprocessorFailed";
+  readonly error: TaskError;
+
+  constructor(error: TaskError) {
+    super(error.message);
+    this.error = error;
+  }
+}
+
+/** Decides over a blocked task, and makes its input. Rejects when the sandbox or a read failed. */
+export async function resolveInput(
+  { vertex, item }: Position,
+  given: {
+    readonly template: unknown;
+    readonly outcomes: readonly Outcome[];
+    readonly scope: Omit<Scope, "valueOf">;
+    readonly preprocess: Preprocess;
+  },
+): Promise<Resolved> {
+  const { template, preprocess } = given;
+  const { verdict, scope } = look({ vertex, item }, given);
+  if (verdict.kind !== "go") return verdict;
+  try {
+    if (vertex.when !== undefined && !(await holds(vertex.when, { scope, preprocess }))) {
+      return unmet;
+    }
+    return proceed(await fill(template, vertex.refs ?? [], { scope, preprocess }));
+  } catch (error) {
+    if (error instanceof PreprocessorFailed) return { kind: "fail", error: error.error };
+    if (error instanceof KantokuError) return { kind: "fail", error: badInput(error) };
+    throw error;
+  }
+}
+
+/** The same where nobody's code has to run; null where some has to. */
+export function resolvePlain(
+  { vertex, item }: Position,
+  given: {
+    readonly template: unknown;
+    readonly outcomes: readonly Outcome[];
+    readonly scope: Omit<Scope, "valueOf">;
+  },
+): Resolved | null {
+  if (sourcesOf(vertex).some(needsPreprocessor)) return null;
+  const { verdict, scope } = look({ vertex, item }, given);
+  if (verdict.kind !== "go") return verdict;
+  if (vertex.when !== undefined && !holdsPlain(vertex.when, scope)) return unmet;
+  try {
+    return proceed(fillPlain(given.template, vertex.refs ?? [], scope));
+  } catch (error) {
+    if (error instanceof KantokuError) return { kind: "fail", error: badInput(error) };
+    throw error;
+  }
+}
+
+const unmet: Resolved = { kind: "skip", reason: "its condition did not hold" };
+
+/** What the ends of its own dependencies mean, and what its sources may speak of. */
+function look(
+  { vertex, item }: Position,
+  given: { readonly outcomes: readonly Outcome[]; readonly scope: Omit<Scope, "valueOf"> },
+): { verdict: Verdict; scope: Scope } {
+  const byName = new Map(given.outcomes.map((outcome) => [outcome.name, outcome]));
+  const find = (name: string) => byName.get(nameOf(name, item));
+  const own = Array.from(dependenciesOf(vertex), find).filter((it) => it !== undefined);
+  const scope: Scope = {
+    ...given.scope,
+    valueOf: (name) => {
+      const outcome = find(name);
+      return outcome === undefined ? null : outputOf(outcome);
+    },
+  };
+  return { verdict: judge(own), scope };
+}
+
+function proceed(value: unknown): Resolved {
+  return { kind: "go", input: encodePayload(value, { at: "input" }), value };
+}
+
+export type Finished =
+  | { readonly kind: "succeed"; readonly output: JsonText }
+  | { readonly kind: "fail"; readonly error: TaskError };
+
+/** Decides over a composite all of whose tasks have ended. */
+export function finish(
+  { kind, graph, copies }: { kind: "pipeline" | "each"; graph: Graph; copies: number },
+  outcomes: readonly Outcome[],
+): Finished {
+  const verdict = judge(outcomes.filter(({ status }) => status !== "skipped"));
+  if (verdict.kind === "fail") return verdict;
+  const byName = new Map(outcomes.map((outcome) => [outcome.name, outcome]));
+  const resultOf = (item: number | null) => {
+    const outcome = byName.get(nameOf(graph.result, item));
+    return outcome === undefined ? null : outputOf(outcome);
+  };
+  const output =
+    kind === "pipeline" ? resultOf(null) : Array.from({ length: copies }, (_, i) => resultOf(i));
+  try {
+    return { kind: "succeed", output: encodePayload(output, { at: "output" }) };
+  } catch (error) {
+    if (error instanceof KantokuError) return { kind: "fail", error: badInput(error) };
+    throw error;
+  }
+}
+
+export function policyOf(vertex: GraphTask | undefined): Outcome["onFailure"] {
+  return vertex?.onFailure ?? "fail";
+}
+
+function badInput({ message, code, data }: KantokuError): TaskError {
+  return { name: "KantokuError", code, message, retryable: false, data };
+}

@@ -1,0 +1,66 @@
+import type { Graph, GraphTask, Source } from "../../sdk/protocol/graph.ts";
+import type { TaskPlace } from "../store/rows.ts";
+
+/** Where a child stands in the graph of its parent. */
+export interface Position {
+  readonly vertex: GraphTask;
+  /** Of a copy inside an `each`: which item it is for. */
+  readonly item: number | null;
+}
+
+/** A copy's name: unique among all copies, which are children of one parent. */
+export function nameOf(vertex: string, item: number | null): string {
+  return item === null ? vertex : `${item}.${vertex}`;
+}
+
+/** Null: the graph has no such task. */
+export function positionOf(name: string, { kind, graph }: ParsedPlace): Position | null {
+  const dot = kind === "each" ? name.indexOf(".") : -1;
+  const vertex = graph.tasks[name.slice(dot + 1)];
+  if (vertex === undefined) return null;
+  return { vertex, item: dot === -1 ? null : Number(name.slice(0, dot)) };
+}
+
+/** A parent's place with its graph as data. */
+export interface ParsedPlace {
+  readonly kind: TaskPlace["kind"];
+  readonly graph: Graph;
+}
+
+/** Every source of a vertex, those of its condition included. */
+export function sourcesOf({ refs = [], when }: GraphTask): readonly Source[] {
+  return when === undefined ? refs : [...refs, when];
+}
+
+/** A source and all that it is made of. */
+export function* withParts(source: Source): Generator<Source> {
+  yield source;
+  if ("of" in source) yield* withParts(source.of);
+  if ("all" in source) for (const part of Object.values(source.all)) yield* withParts(part);
+}
+
+/** The names of the tasks that a vertex waits for. */
+export function dependenciesOf(vertex: GraphTask): ReadonlySet<string> {
+  const names = new Set(vertex.after ?? []);
+  for (const source of sourcesOf(vertex)) {
+    for (const part of withParts(source)) if ("task" in part) names.add(part.task);
+  }
+  return names;
+}
+
+/** Nothing has to end, and nobody's code has to run, for its input to be known. */
+export function isPlain(vertex: GraphTask): boolean {
+  if (vertex.when !== undefined || dependenciesOf(vertex).size > 0) return false;
+  return sourcesOf(vertex).every((source) =>
+    [...withParts(source)].every(({ preprocessor }) => preprocessor === undefined),
+  );
+}
+
+/** The tasks whose ends end the whole: those that nobody waits for, and the result. */
+export function sinksOf(graph: Graph): readonly string[] {
+  const awaited = new Set<string>();
+  for (const vertex of Object.values(graph.tasks)) {
+    for (const name of dependenciesOf(vertex)) awaited.add(name);
+  }
+  return Object.keys(graph.tasks).filter((name) => !awaited.has(name) || name === graph.result);
+}

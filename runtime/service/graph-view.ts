@@ -1,0 +1,33 @@
+import type { GraphNodeView, GraphView } from "../../sdk/protocol/graph.ts";
+import { limits } from "../../sdk/protocol/limits.ts";
+import type { TaskRow } from "../store/rows.ts";
+import type { Store } from "../store/store.ts";
+
+/** A root and all that is under it. */
+export async function viewGraph(store: Store, namespace: string, root: string): Promise<GraphView> {
+  const [rows, edges] = await Promise.all([
+    store.tasks.list({
+      namespace,
+      root,
+      order: "ascending",
+      limit: limits.descendantsMax + 1,
+    }),
+    store.graphs.edges(root),
+  ]);
+  return {
+    root,
+    tasks: rows.map(toNode),
+    edges: edges.map(({ dependency, dependent }) => ({ from: dependency, to: dependent })),
+  };
+}
+
+function toNode({ id, definition, status, parent, place }: TaskRow): GraphNodeView {
+  return {
+    id,
+    name: place?.name ?? definition,
+    kind: place?.kind ?? "task",
+    definition,
+    status,
+    ...(parent === null ? {} : { parent }),
+  };
+}

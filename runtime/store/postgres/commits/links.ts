@@ -1,0 +1,174 @@
+import type { TaskTurn } from "../../turns.ts";
+import { plainArray, textArray } from "../arrays.ts";
+import type { Parameter } from "../line.ts";
+import { ktStale } from "../sql-state.ts";
+
+/** The input that a task waited for. */
+export const resolveInputs = `
+update kantoku.tasks as tasks set input = given.input
+from (
+  select unnest($1::text::uuid[]) as id, unnest($2::text::json[]) as input
+) as given
+where tasks.id = any ($1::text::uuid[]) and tasks.id = given.id`;
+
+/**
+ * Of tasks whose submit was lost to another one there is nothing to wait for. The lock is there for
+ * the planner: what is locked is found by its id, not by reading all of some wider index.
+ */
+export const insertEdges = `
+with given as (
+  select unnest($1::text::uuid[]) as dependency, unnest($2::text::uuid[]) as dependent
+), drawn as (
+  insert into kantoku.edges (dependency, dependent)
+  select dependency, dependent from given
+  where (dependent in (
+    select id from kantoku.tasks where id = any ($2::text::uuid[]) for key share
+  )) is true
+  on conflict do nothing
+  returning dependent
+)
+insert into kantoku.gates as gates (task, pending)
+select dependent, count(*) from drawn group by dependent order by dependent
+on conflict (task) do update set pending = gates.pending + excluded.pending`;
+
+const released = `'{"type":"released"}'`;
+
+/**
+ * Counts down what waited for the ends of these tasks, and writes to those who wait for nothing
+ * more. The last statement of a batch, because the gate of a task that thousands precede is what
+ * commits of different lanes meet at; locked in the order of ids, so that they never wait in a circle.
+ */
+export const releaseDependents = `
+with counted as (
+  select dependent, count(*)::int as ended
+  from (
+    -- Fenced in, or all edges would be read in the order in which they are to be grouped.
+    select dependent from kantoku.edges where dependency = any ($1::text::uuid[]) offset 0
+  ) as cut
+  group by dependent
+), locked as materialized (
+  select task from kantoku.gates
+  where task = any (array(select dependent from counted))
+  order by task
+  for no key update
+), lowered as (
+  update kantoku.gates as gates set pending = gates.pending - counted.ended
+  from counted
+  where gates.task = any (array(select task from locked)) and gates.task = counted.dependent
+  returning gates.task, gates.pending
+), posted as (
+  insert into kantoku.mail (id, actor, message)
+  select gen_random_uuid(), task, ${released}::json from lowered
+  where pending = 0 and (task = any ($2::text::uuid[])) is not true
+  returning actor
+)
+select actor as id from posted
+union all
+select case
+  when (
+    select count(*) from lowered where pending = 0 and task = any ($2::text::uuid[])
+  ) <> cardinality($2::text::uuid[]) then
+    kantoku.refuse('${ktStale}', 'tasks wait for more than was foretold')::text::uuid
+end`;
+
+/** Counts up again what had counted the ends of these tasks, locked as they are to count down. */
+export const reopenDependencies = `
+with counted as (
+  select dependent, count(*)::int as reopened
+  from (
+    select dependent from kantoku.edges where dependency = any ($1::text::uuid[]) offset 0
+  ) as cut
+  group by dependent
+), locked as materialized (
+  select task from kantoku.gates
+  where task = any (array(select dependent from counted))
+  order by task
+  for no key update
+)
+update kantoku.gates as gates set pending = gates.pending + counted.reopened
+from counted
+where gates.task = any (array(select task from locked)) and gates.task = counted.dependent`;
+
+/**
+ * Writes to those of these tasks that wait for nothing. A gate that others are about to open is
+ * waited for: whoever comes second sees it as it is then, and exactly one of the two writes.
+ */
+export const askGates = `
+with closed as materialized (
+  select task, pending from kantoku.gates
+  where task = any ($1::text::uuid[])
+  order by task
+  for no key update
+)
+insert into kantoku.mail (id, actor, message)
+select gen_random_uuid(), id, ${released}::json
+from unnest($1::text::uuid[]) as given (id)
+where (id in (select task from closed where pending > 0)) is not true
+returning actor as id`;
+
+export const postLetters = `
+insert into kantoku.mail (id, actor, message)
+select id, actor, message
+from (
+  select
+    unnest($1::text::uuid[]) as id,
+    unnest($2::text::uuid[]) as actor,
+    unnest($3::text::json[]) as message
+) as given
+where (actor in (
+  select id from kantoku.tasks where id = any ($2::text::uuid[]) for key share
+)) is true
+on conflict (id) do nothing
+returning actor as id`;
+
+export const writeToChildren = `
+insert into kantoku.mail (id, actor, message)
+select gen_random_uuid(), children.id, given.message
+from kantoku.tasks as children, (
+  select unnest($1::text::uuid[]) as parent, unnest($2::text::json[]) as message
+) as given
+where children.parent = any ($1::text::uuid[])
+  and children.parent = given.parent
+  and children.ended_at is null
+returning actor as id`;
+
+export function resolveInputsParameters(turns: readonly TaskTurn[]): Parameter[] {
+  return [
+    plainArray(turns.map(({ id }) => id)),
+    textArray(turns.map(({ links }) => links?.input ?? "null")),
+  ];
+}
+
+export function insertEdgesParameters(turns: readonly TaskTurn[]): Parameter[] {
+  const edges = turns.flatMap(({ id, links }) =>
+    (links?.dependsOn ?? []).map((dependency) => ({ dependency, dependent: id })),
+  );
+  return [
+    plainArray(edges.map(({ dependency }) => dependency)),
+    plainArray(edges.map(({ dependent }) => dependent)),
+  ];
+}
+
+/** For every statement that is given nothing but tasks. */
+export function linkedTasksParameters(
+  ended: readonly TaskTurn[],
+  foretold: readonly TaskTurn[],
+): Parameter[] {
+  return [plainArray(ended.map(({ id }) => id)), plainArray(foretold.map(({ id }) => id))];
+}
+
+export function postLettersParameters(turns: readonly TaskTurn[]): Parameter[] {
+  const letters = turns.flatMap(({ links }) => links?.posts ?? []);
+  return [
+    plainArray(letters.map(({ id }) => id)),
+    plainArray(letters.map(({ actor }) => actor)),
+    textArray(letters.map(({ message }) => message)),
+  ];
+}
+
+export function writeToChildrenParameters(turns: readonly TaskTurn[]): Parameter[] {
+  return [
+    plainArray(turns.map(({ id }) => id)),
+    textArray(turns.map(({ links }) => links?.toChildren ?? "null")),
+  ];
+}

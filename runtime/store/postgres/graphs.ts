@@ -1,0 +1,47 @@
+import type { DependencyRow, EdgeRow, GraphStore } from "../store.ts";
+import { plainArray } from "./arrays.ts";
+import type { Connections } from "./connections.ts";
+import { isId, taskColumns, taskOf } from "./rows.ts";
+
+export const dependenciesOf = `
+select edges.dependent, tasks.id, coalesce(tasks.name, '') as name, tasks.status, tasks.output,
+  tasks.error
+from kantoku.edges as edges
+join kantoku.tasks as tasks on tasks.id = edges.dependency
+where edges.dependent = any ($1::text::uuid[])`;
+
+const size = "select count(*)::int as size from kantoku.tasks where root = $1::uuid and root <> id";
+
+const edges = `
+select dependency, dependent from kantoku.edges
+where dependent = $1::uuid or dependent in (
+  select id from kantoku.tasks where root = $1::uuid and root <> id
+)`;
+
+const child = `
+select ${taskColumns.bare} from kantoku.tasks where parent = $1::uuid and name = $2::text`;
+
+export function createGraphStore({ readers }: Connections): GraphStore {
+  return {
+    async dependenciesOf(dependents) {
+      if (dependents.length === 0) return [];
+      const rows = await readers.ask(dependenciesOf, [plainArray(dependents)]);
+      return rows as unknown as readonly DependencyRow[];
+    },
+
+    async size(root) {
+      const [row] = await readers.ask(size, [root]);
+      return Number(row?.["size"]);
+    },
+
+    async edges(root) {
+      if (!isId(root)) return [];
+      return (await readers.ask(edges, [root])) as unknown as readonly EdgeRow[];
+    },
+
+    async child(parent, name) {
+      const [row] = await readers.ask(child, [parent, name]);
+      return row === undefined ? null : taskOf(row);
+    },
+  };
+}
