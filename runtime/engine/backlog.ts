@@ -24,8 +24,8 @@ export interface BacklogOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly meters: Meters;
-  /** Brings a claimed row into memory. */
-  adopt(row: TaskRow): TaskActor;
+  /** Brings a claimed row into memory; null: it cannot be read. */
+  takeIn(row: TaskRow): TaskActor | null;
   /** Reserves a slot of the worker for a claimed task. */
   assign(actor: TaskActor, worker: WorkerActor): void;
   release(actors: readonly TaskActor[]): void;
@@ -109,6 +109,12 @@ export class Backlog {
       next.entry.actor.isClaimed = false;
       this.#options.assign(next.entry.actor, next.worker);
     }
+  }
+
+  /** A claimed task that could be read only now. */
+  take(row: TaskRow): void {
+    this.#add(row);
+    this.fill();
   }
 
   /** The task is not ready any more: it was cancelled, or its turn placed it. */
@@ -210,7 +216,8 @@ export class Backlog {
   }
 
   #add(row: TaskRow): void {
-    const actor = this.#options.adopt(row);
+    const actor = this.#options.takeIn(row);
+    if (actor === null) return;
     if (actor.isCommitting) {
       // Its commit was applied and the answer lost: this claim came between that and the next try.
       actor.isClaimed = true;

@@ -5,6 +5,7 @@ import type { ProcessIdentity } from "../ports/host-process.ts";
 import type { Log } from "../ports/log.ts";
 import type { Meters } from "../ports/meters.ts";
 import type { Preprocessing } from "../ports/preprocessing.ts";
+import type { TaskRow } from "../store/rows.ts";
 import type { Head, Hint, Store } from "../store/store.ts";
 import { Assignments } from "./assignments.ts";
 import type { Audience } from "./audience.ts";
@@ -16,6 +17,7 @@ import { NodeLease } from "./node-lease.ts";
 import { PipelineBook } from "./pipeline-book.ts";
 import { Pool } from "./pool.ts";
 import { Post } from "./post.ts";
+import { Repairs } from "./repairs.ts";
 import { createRounds, type Rounds } from "./rounds.ts";
 import { TaskDirectory } from "./task-directory.ts";
 import { Watches } from "./watches.ts";
@@ -42,6 +44,7 @@ export interface LifeOptions {
 }
 
 const releaseRetryMs = 1_000;
+const endPatienceMs = 10_000;
 
 /** Everything a node is under one incarnation: made together, ended together. */
 export class Life {
@@ -83,6 +86,11 @@ export class Life {
     this.#deadlines = new Deadlines(clock);
     const assignments = new Assignments({ pool: this.pool, journal: store.journal, log });
     this.watches = new Watches({ node, store, log, audience: options.audience });
+    const repairs = new Repairs({
+      journal: store.journal,
+      log,
+      mended: (row) => this.#resume(row),
+    });
     this.directory = new TaskDirectory({
       node,
       clock,
@@ -98,6 +106,7 @@ export class Life {
       queued: (head) => this.#hintReady(head),
       announce: (tasks) => this.watches.announce(tasks),
       mailWritten: () => this.#hintMail(),
+      unreadable: (row) => repairs.mend(row),
       release: (task) => this.#release([task]),
       reroute: (task, message) => this.post.reroute(task, message),
       fenced: () => this.#die(),
@@ -109,7 +118,7 @@ export class Life {
       clock,
       log,
       meters,
-      adopt: (row) => this.directory.adopt(row),
+      takeIn: (row) => this.directory.takeIn(row),
       assign: (actor, worker) => this.directory.assign(actor, worker),
       release: (actors) => this.#release(actors.map(({ identity }) => identity.id)),
     });
@@ -181,12 +190,18 @@ export class Life {
   async end(): Promise<void> {
     await this.#rounds.stop();
     this.backlog.close();
-    await this.commits.quiet();
+    // A database that is away must not keep a process from ending: what is not answered for by then
+    // is sent again by its callers.
+    await Promise.race([this.commits.quiet(), this.#patience()]);
     this.#isOver = true;
     this.#deadlines.clearAll();
     await this.lease.resign().catch((error: unknown) => {
       this.#options.log.warn("node lease not given back; it will expire", { error });
     });
+  }
+
+  #patience(): Promise<void> {
+    return new Promise((resolve) => this.clock.after(endPatienceMs, resolve));
   }
 
   /** One hint a tick and definition, and none while this node is alone. */
@@ -202,6 +217,15 @@ export class Life {
       });
     }
     this.#readyHints.set(`${namespace}\n${definition}`, { about: "ready", namespace, definition });
+  }
+
+  /** A task that could not be read goes on: its next turn writes the snapshot that was made for it. */
+  #resume(row: TaskRow): void {
+    if (this.#isOver) return;
+    if (row.status === "ready") this.backlog.take(row);
+    else this.directory.adopt(row);
+    this.#rounds.mail.nudge();
+    this.#rounds.timers.expect(0);
   }
 
   /** This node reads at once; those that own some of the addressees hear of it, too. */

@@ -61,8 +61,8 @@ export class Post {
     const collected = await store.mail.collect(node, limit);
     const released: Released[] = [];
     for (const { letter, task } of collected) {
-      const actor = directory.adopt(task);
-      if (actor.isCommitting || holdsLetter(actor, letter.id)) continue;
+      const actor = directory.takeIn(task);
+      if (actor === null || actor.isCommitting || holdsLetter(actor, letter.id)) continue;
       const message = JSON.parse(letter.message) as CancelLetter | ReleasedLetter;
       if (message.type === "released") released.push({ letter: letter.id, actor });
       else {

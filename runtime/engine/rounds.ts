@@ -59,7 +59,8 @@ export function createRounds(options: RoundsOptions): Rounds {
   const timers: Loop = loop("timers", timersPollMs, async () => {
     const due = await store.timers.takeDue(life.incarnation, timersAtOnce);
     for (const { timer, task } of due) {
-      const actor = life.directory.adopt(task);
+      const actor = life.directory.takeIn(task);
+      if (actor === null) continue;
       const isHere = actor.mailbox.some((it) => it.type === "timer" && it.kind === timer.kind);
       if (isHere || actor.isCommitting) continue;
       life.directory.post(actor, { type: "timer", kind: timer.kind });

@@ -48,6 +48,8 @@ export interface DirectoryOptions {
   release(task: string): void;
   /** A message whose actor turned out to be stale here looks for its owner again. */
   reroute(task: string, message: TaskMessage): void;
+  /** A row whose snapshot cannot be restored. */
+  unreadable(row: TaskRow): void;
   /** This node's lease is gone: nothing of what it holds in memory is its own any more. */
   fenced(): void;
 }
@@ -102,6 +104,16 @@ export class TaskDirectory {
       else this.post(actor, message);
     }
     return actor;
+  }
+
+  /** For rows that nobody asked for by name: one that cannot be read does not hold up the others. */
+  takeIn(row: TaskRow): TaskActor | null {
+    try {
+      return this.adopt(row);
+    } catch {
+      this.#options.unreadable(row);
+      return null;
+    }
   }
 
   /** An actor that has left memory since the caller found it takes no mail: it would lie there for ever. */
@@ -162,7 +174,7 @@ export class TaskDirectory {
     actor.isScheduled = false;
     if (this.#actors.get(actor.identity.id) !== actor) return [];
     if (actor.isClaimed) this.#backlog?.drop(actor);
-    const draft = takeTurn(actor, this.#turnScope());
+    const draft = this.#decide(actor);
     if (draft === null) {
       if (actor.state.owner === null) this.#remove(actor);
       return [];
@@ -207,6 +219,24 @@ export class TaskDirectory {
         else caller.fail(toKantokuError(error, wasSent));
       },
     };
+  }
+
+  /**
+   * A turn that throws is the end of nobody but its callers. The task stays this node's and lies
+   * still: whoever took it next would fall over it, too.
+   */
+  #decide(actor: TaskActor): TaskDraft | null {
+    const messages = actor.mailbox.splice(0);
+    try {
+      return takeTurn(actor, messages, this.#turnScope());
+    } catch (error) {
+      const task = actor.identity.id;
+      this.#options.log.error("a turn could not be taken", { task, error });
+      const failure = new KantokuError("internal", `task ${task} could not take its turn`);
+      for (const message of messages) failCaller(message, failure);
+      this.#remove(actor);
+      return null;
+    }
   }
 
   /** Brings children to life in the commit of their parent's turn. */

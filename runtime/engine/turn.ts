@@ -43,9 +43,12 @@ export interface TaskDraft {
 /** Effects that leave the store: the others are rows of the turn. */
 export type OutwardEffect = Extract<TaskEffect, { type: "startAttempt" | "cancelAttempt" }>;
 
-/** Load, decide: takes every message in the mailbox. Null: nothing to commit, callers answered. */
-export function takeTurn(actor: TaskActor, scope: TurnScope): TaskDraft | null {
-  const messages = actor.mailbox.splice(0);
+/** Load, decide: what comes of the messages. Null: nothing to commit, callers answered. */
+export function takeTurn(
+  actor: TaskActor,
+  messages: readonly TaskMessage[],
+  scope: TurnScope,
+): TaskDraft | null {
   const pen = new Pen(actor);
   for (const message of messages) takeMessage(pen, message, scope);
   const assigned = pen.snapshot.value === "ready" ? placeReady(pen, scope) : pen.placement;

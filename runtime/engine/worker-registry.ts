@@ -106,7 +106,7 @@ export class WorkerRegistry {
     pool.add(worker);
 
     const tasks = await store.tasks.acquireOfWorker(node, row.id);
-    for (const task of tasks) this.#options.directory.adopt(task);
+    for (const task of tasks) this.#options.directory.takeIn(task);
     const beat = this.#reconcile(worker, {
       held: tasks.map(({ id }) => id),
       listed: new Set(params.attempts ?? []),
@@ -399,7 +399,7 @@ export class WorkerRegistry {
     const { store, node, directory, log } = this.#options;
     try {
       for (const task of await store.tasks.acquireOfWorker(node, id)) {
-        const { token } = directory.adopt(task).snapshot.context;
+        const token = directory.takeIn(task)?.snapshot.context.token ?? null;
         if (token !== null) this.#lose(task.id, token, loss.reason, loss.counts);
       }
     } catch (error) {
@@ -428,7 +428,7 @@ export class WorkerRegistry {
     try {
       for (const task of await store.tasks.readMany(tasks)) {
         if (task.owner !== node || task.worker !== id) continue;
-        const { token } = directory.adopt(task).snapshot.context;
+        const token = directory.takeIn(task)?.snapshot.context.token ?? null;
         if (token !== null) this.#lose(task.id, token, "handed over", false);
       }
     } catch (error) {

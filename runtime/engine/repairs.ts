@@ -1,0 +1,57 @@
+import type { TaskEvent } from "../machines/task.events.ts";
+import type { Log } from "../ports/log.ts";
+import type { TaskRow } from "../store/rows.ts";
+import type { JournalStore } from "../store/store.ts";
+import { taskFold } from "./task-actor.ts";
+
+const pageRows = 1_000;
+
+export interface RepairsOptions {
+  readonly journal: JournalStore;
+  readonly log: Log;
+  /** Takes the row in, with a snapshot that can be read. */
+  mended(row: TaskRow): void;
+}
+
+/** Tasks whose snapshot cannot be read: it is only a cache, the journal has it all. */
+export class Repairs {
+  readonly #options: RepairsOptions;
+  /** Under way, or tried in vain: what failed once would fail again each second. */
+  readonly #tried = new Set<string>();
+
+  constructor(options: RepairsOptions) {
+    this.#options = options;
+  }
+
+  mend(row: TaskRow): void {
+    if (this.#tried.has(row.id)) return;
+    this.#tried.add(row.id);
+    this.#fold(row).then(
+      (snapshot) => {
+        this.#tried.delete(row.id);
+        this.#options.log.warn("task snapshot made again from the journal", { task: row.id });
+        this.#options.mended({ ...row, snapshot });
+      },
+      (error: unknown) => {
+        this.#options.log.error("task lies still: neither snapshot nor journal can be read", {
+          task: row.id,
+          error,
+        });
+      },
+    );
+  }
+
+  async #fold(row: TaskRow): Promise<string> {
+    let snapshot = taskFold.initial;
+    for (let seq = 0; seq < row.seq; ) {
+      const events = await this.#options.journal.read(row.id, seq, pageRows);
+      if (events.length === 0) throw new RangeError(`the journal ends at seq ${seq}`);
+      for (const event of events) {
+        const data = JSON.parse(event.data) as object;
+        snapshot = taskFold.next(snapshot, { type: event.type, ...data } as TaskEvent).snapshot;
+        seq = event.seq;
+      }
+    }
+    return JSON.stringify(taskFold.stored(snapshot));
+  }
+}
