@@ -6,7 +6,15 @@ export type { TaskHandle } from "./client/handle.ts";
 // Running them.
 export { type ClientOptions, createClient, type Kantoku } from "./client/kantoku.ts";
 export type { RunOptions, SubmitOptions, WaitOptions } from "./client/submission.ts";
-export type { LogLevel, LogLine, LogSink, TaskContext, TaskLog } from "./context.ts";
+export type {
+  ChildHandle,
+  ChildOptions,
+  LogLevel,
+  LogLine,
+  LogSink,
+  TaskContext,
+  TaskLog,
+} from "./context.ts";
 export {
   type AnyDefinition,
   type InputOf,
@@ -28,6 +36,7 @@ export {
   pipeline,
 } from "./graph/pipeline.ts";
 export type { Composed, Pending, Reference, ReferredBy } from "./graph/reference.ts";
+export { type TreeLine, toMermaid, toTreeLines } from "./graph/render.ts";
 export { type ErrorCode, errorCodes } from "./protocol/error-code.ts";
 export type * from "./protocol/graph.ts";
 export { limits } from "./protocol/limits.ts";

@@ -112,7 +112,9 @@ export class Joins {
     }
     const { kind, graph } = place;
     const copies = kind === "each" ? itemsOf(JSON.parse(identity.input)).length : 1;
-    return finish({ kind, graph, copies }, outcomesIn(place, dependencies));
+    // What it waited for itself, before it began, may be called the same.
+    const own = dependencies.filter(({ parent }) => parent === identity.id);
+    return finish({ kind, graph, copies }, outcomesIn(place, own));
   }
 
   /** A blocked task: may it start, and with what? */
@@ -126,7 +128,8 @@ export class Joins {
     if (!parent || !position) throw new Error(`task ${identity.id} has no place under its parent`);
     const preprocessed: Preprocessed[] = [];
     const resolved = await resolveInput(position, {
-      template: JSON.parse(identity.input) as unknown,
+      // Not the row's input: a task that is restarted may have been resolved before.
+      template: position.vertex.input ?? null,
       outcomes: outcomesIn(parent.place, dependencies),
       scope: scopeUnder(parent.place, parent.input, position),
       preprocess: (source, value) =>

@@ -6,14 +6,14 @@ import type { Entropy } from "../ports/entropy.ts";
 import type { Log } from "../ports/log.ts";
 import type { Meters } from "../ports/meters.ts";
 import type { TaskIdentity, TaskRow } from "../store/rows.ts";
-import type { Head, StoreError } from "../store/store.ts";
+import { type Head, StoreError } from "../store/store.ts";
 import type { Committed, TaskTurn } from "../store/turns.ts";
 import type { Audience } from "./audience.ts";
 import type { Backlog } from "./backlog.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { Foresight } from "./foresight.ts";
 import type { BatchInMaking, Draft, GroupCommit } from "./group-commit.ts";
-import { failCaller, type Placement, type TaskMessage } from "./messages.ts";
+import { type Caller, failCaller, type Placement, type TaskMessage } from "./messages.ts";
 import { type Pool, placementOf } from "./pool.ts";
 import { createTaskActor, restoreTaskActor, stepKey, type TaskActor } from "./task-actor.ts";
 import { mintToken } from "./token.ts";
@@ -129,7 +129,9 @@ export class TaskDirectory {
    * it was seen, at `seq` and without mail: nothing was written then.
    */
   postTogether(mail: readonly Addressed[], caller: Caller<boolean>): void {
-    this.#options.commits.schedule({ takeTurn: () => this.#takeTurns(mail, caller) });
+    this.#options.commits.schedule({
+      takeTurn: (batch) => this.#takeTurns(mail, { caller, batch }),
+    });
   }
 
   /** Reserves the worker's slot for a claimed task and sends it on its way. */
@@ -191,7 +193,10 @@ export class TaskDirectory {
     return turn.links?.hasEnded ? [first, ...this.#foretell(turn, batch)] : [first];
   }
 
-  #takeTurns(mail: readonly Addressed[], caller: Caller<boolean>): Draft | null {
+  #takeTurns(
+    mail: readonly Addressed[],
+    { caller, batch }: { caller: Caller<boolean>; batch: BatchInMaking },
+  ): Draft[] {
     const held = mail.filter(({ actor }) => this.#actors.get(actor.identity.id) === actor);
     const isAsSeen = ({ actor, seq }: Addressed) =>
       actor.state.seq === seq &&
@@ -200,25 +205,21 @@ export class TaskDirectory {
       caller.answer(false);
       // A turn with nothing to say gives up an ended task that this node took for this.
       for (const { actor } of held) this.#schedule(actor);
-      return null;
+      return [];
     }
     const drafts = mail.flatMap(({ actor, message }) => {
       actor.mailbox.push(message);
-      return this.#takeTurn(actor) ?? [];
+      return this.#takeTurn(actor, batch);
     });
-    const whole = together(drafts);
-    return {
-      ...whole,
-      committed: (committed) => {
-        whole.committed(committed);
-        caller.answer(true);
-      },
-      rejected: (error, wasSent) => {
-        whole.rejected(error, wasSent);
-        if (error.fault === "stale") caller.answer(false);
-        else caller.fail(toKantokuError(error, wasSent));
-      },
+    const whole = together(drafts, () => caller.answer(true));
+    const rejected: Draft["rejected"] = (error, wasSent) => {
+      whole.rejected(error, wasSent);
+      if (error.fault === "stale") caller.answer(false);
+      else caller.fail(toKantokuError(error, wasSent));
     };
+    if (drafts.length === mail.length) return [{ ...whole, rejected }];
+    rejected(new StoreError("refused", "one of these turns could not be taken"), false);
+    return [];
   }
 
   /**

@@ -127,8 +127,9 @@ const abandonAttempt = {
 
 const cancelChildren = {
   type: "cancelChildren",
-  params: ({ event }: { event: TaskEvent }) => ({
-    reason: event.type === "task.cancelRequested" ? event.reason : "cancelled",
+  params: ({ context, event }: { context: TaskContext; event: TaskEvent }) => ({
+    reason:
+      event.type === "task.cancelRequested" ? event.reason : (context.cancelReason ?? "cancelled"),
   }),
 } as const;
 
@@ -377,8 +378,17 @@ export const taskMachine = setup({
     },
     cancelling: {
       on: {
-        "attempt.cancelled": { guard: "isHeld", target: "cancelled", actions: "noteStopped" },
-        "attempt.lost": { guard: "isHeld", target: "cancelled", actions: "noteLoss" },
+        // Again: a child may have been submitted while the cancel was on its way.
+        "attempt.cancelled": {
+          guard: "isHeld",
+          target: "cancelled",
+          actions: ["noteStopped", cancelChildren],
+        },
+        "attempt.lost": {
+          guard: "isHeld",
+          target: "cancelled",
+          actions: ["noteLoss", cancelChildren],
+        },
         "task.cancelled": { guard: "isComposite", target: "cancelled" },
         "step.recorded": { guard: "isHeld", actions: "noteStep" },
       },

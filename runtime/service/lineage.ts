@@ -2,7 +2,7 @@ import { KantokuError } from "../../sdk/errors.ts";
 import { limits } from "../../sdk/protocol/limits.ts";
 import type { ChildOf } from "../../sdk/protocol/service.ts";
 import type { Engine } from "../engine/engine.ts";
-import { restoreSnapshot } from "../engine/task-actor.ts";
+import { restoreSnapshot, type TaskSnapshot } from "../engine/task-actor.ts";
 import { taskOfToken } from "../engine/token.ts";
 import { isTooDeep } from "../graph/expand.ts";
 import type { TaskIdentity } from "../store/rows.ts";
@@ -41,11 +41,11 @@ export class Lineage {
     if (task === null) throw invalid("parent.token", "is not one that was assigned");
     const { life, store, log } = this.#engine;
     const actor = life.directory.get(task);
-    if (actor?.snapshot.context.token === token && actor.identity.namespace === namespace) {
-      return actor.identity;
+    if (actor !== undefined && isRunBy(token, actor.snapshot)) {
+      if (actor.identity.namespace === namespace) return actor.identity;
     }
     const row = await reading(() => store.tasks.read(namespace, task));
-    if (row !== null && restoreSnapshot(row, log).context.token === token) return row;
+    if (row !== null && isRunBy(token, restoreSnapshot(row, log))) return row;
     throw new KantokuError("task-cancelled", `the attempt of task ${task} is over`, {
       data: { task, reason: "late" },
     });
@@ -66,6 +66,10 @@ export class Lineage {
     if (size.counted + size.since <= limits.descendantsMax) return;
     throw tooMany(`a root may have at most ${limits.descendantsMax} tasks under it`, parent);
   }
+}
+
+function isRunBy(token: string, { value, context }: TaskSnapshot): boolean {
+  return value === "running" && context.token === token;
 }
 
 function tooMany(message: string, { id, root }: TaskIdentity): KantokuError {

@@ -188,6 +188,7 @@ export interface DefinitionStore {
 /** What a task waited for, or what a pipeline is made of, as its dependents need it. */
 export interface DependencyRow extends Pick<TaskState, "status" | "output" | "error"> {
   readonly id: string;
+  readonly parent: string | null;
   readonly name: string;
   readonly dependent: string;
 }

@@ -1,6 +1,7 @@
 import { SpanKind } from "@opentelemetry/api";
 import type { CallData } from "../call.ts";
 import type { AnyDefinition } from "../definition.ts";
+import type { GraphView, PipelineView } from "../protocol/graph.ts";
 import type { ListParams, Service, TaskPage } from "../protocol/service.ts";
 import type { TaskRef, TaskView, WorkerView } from "../protocol/task.ts";
 import { type Submitted, traceSubmission } from "../telemetry/submission-span.ts";
@@ -31,6 +32,10 @@ export interface Kantoku {
   submit<Output>(call: CallData<Output>, options?: SubmitOptions): Promise<TaskHandle<Output>>;
   get(ref: string | TaskRef): Promise<TaskView>;
   list(params?: ListParams): Promise<TaskPage>;
+  /** All tasks under the root of this one, and who waits for whom; see `toTreeLines` and `toMermaid`. */
+  graph(ref: string | TaskRef): Promise<GraphView>;
+  /** The latest version of each registered pipeline. */
+  pipelines(): Promise<readonly PipelineView[]>;
   /** A handle on a task known by id; asks nobody whether it exists. */
   handle<Output = unknown>(id: string): TaskHandle<Output>;
   /** Serves definitions as a worker of this process. */
@@ -98,6 +103,14 @@ class ServiceClient implements Kantoku {
 
   list(params: ListParams = {}): Promise<TaskPage> {
     return this.#service.list(params);
+  }
+
+  graph(ref: string | TaskRef): Promise<GraphView> {
+    return this.#service.graph(typeof ref === "string" ? { id: ref } : ref);
+  }
+
+  async pipelines(): Promise<readonly PipelineView[]> {
+    return (await this.#service.listPipelines()).pipelines;
   }
 
   handle<Output = unknown>(id: string): TaskHandle<Output> {

@@ -25,6 +25,7 @@ const alwaysTerminal: ReadonlySet<string> = new Set([
   "task.failed",
   "task.skipped",
   "task.cancelled",
+  "task.reused",
 ]);
 
 /** What the last event of an ended task can be, late attempts aside. */
@@ -134,7 +135,8 @@ function headsById({ queue }: Tables): ReadonlyMap<string, string> {
 }
 
 function livesOn({ status }: TaskRow, journal: Journal | undefined): boolean {
-  const types = [...(journal ?? [])].map(({ type }) => type).filter(isNotLate);
+  const all = [...(journal ?? [])].map(({ type }) => type).filter(isNotLate);
+  const types = all.slice(Math.max(0, all.lastIndexOf("task.restarted")));
   const last = types.pop() ?? "";
   if (types.some((type) => alwaysTerminal.has(type))) return true;
   return isEnded(status) ? !terminal.has(last) : alwaysTerminal.has(last);

@@ -8,8 +8,8 @@ export function createGraphStore(tables: Tables): GraphStore {
     return [...(dependencies.get(dependent) ?? [])].flatMap((id) => {
       const task = tasks.get(id);
       if (task === undefined) return [];
-      const { status, output, error, place } = task;
-      return [{ id, name: place?.name ?? "", dependent, status, output, error }];
+      const { status, output, error, parent, place } = task;
+      return [{ id, parent, name: place?.name ?? "", dependent, status, output, error }];
     });
   }
 

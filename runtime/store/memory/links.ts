@@ -32,10 +32,13 @@ export function followLinks(tables: Tables, turns: readonly Turn[]): boolean {
 export function mistakenIn(tables: Tables, turns: readonly Turn[]): Turn | null {
   const tasks = turns.filter((turn) => turn.kind === "task");
   const ends = new Set(tasks.filter(({ links }) => links?.hasEnded).map(({ id }) => id));
+  const reopened = new Set(tasks.filter(({ links }) => links?.hasReopened).map(({ id }) => id));
   const isMistaken = ({ id, links }: TaskTurn): boolean => {
     if (links?.isForetold !== true) return false;
-    const awaited = [...(tables.dependencies.get(id) ?? [])].filter((it) => ends.has(it));
-    return awaited.length !== tables.gates.get(id);
+    const dependencies = [...(tables.dependencies.get(id) ?? [])];
+    const awaited = dependencies.filter((it) => ends.has(it)).length;
+    const again = dependencies.filter((it) => reopened.has(it)).length;
+    return awaited !== (tables.gates.get(id) ?? 0) + again;
   };
   return tasks.find(isMistaken) ?? null;
 }
@@ -57,7 +60,11 @@ function reopen(tables: Tables, dependency: string): void {
 
 function askGate(tables: Tables, task: string): void {
   if ((tables.gates.get(task) ?? 0) > 0) return;
-  post(tables, { id: compound("asked", task, seqOf(tables, task)), actor: task, message: released });
+  post(tables, {
+    id: compound("asked", task, seqOf(tables, task)),
+    actor: task,
+    message: released,
+  });
 }
 
 /** Makes a letter's id its own: an earlier one of the like may lie there still, already acted upon. */

@@ -15,14 +15,14 @@ const outcomes = `(
 /** After one of these nothing but `attempt.late` may follow. */
 const alwaysTerminal = `(
   'attempt.succeeded', 'attempt.cancelled', 'task.timedOut', 'task.succeeded', 'task.failed',
-  'task.skipped', 'task.cancelled'
+  'task.skipped', 'task.cancelled', 'task.reused'
 )`;
 
 /** What the last event of an ended task can be, late attempts aside. */
 const terminal = `(
   'attempt.succeeded', 'attempt.cancelled', 'task.timedOut', 'attempt.failed', 'attempt.timedOut',
   'attempt.lost', 'task.cancelRequested', 'task.succeeded', 'task.failed', 'task.skipped',
-  'task.cancelled'
+  'task.cancelled', 'task.reused'
 )`;
 
 /** One promise about what is stored: a query for the actors that break it, as `id`. */
@@ -62,7 +62,7 @@ const checks: Readonly<Record<string, string>> = {
     where ready.id is null or tasks.id is null
     group by 1`,
 
-  /** A task has ended if and only if its journal has; then only a late attempt is noted. */
+  /** A task has ended if and only if its journal has; then only a late attempt or a restart is noted. */
   "ended-is-final": `
     select tasks.id
     from kantoku.tasks as tasks
@@ -71,6 +71,10 @@ const checks: Readonly<Record<string, string>> = {
         count(*) filter (where type in ${alwaysTerminal}) as ends
       from kantoku.events
       where actor = tasks.id and type <> 'attempt.late'
+        and seq >= coalesce((
+          select max(seq) from kantoku.events
+          where actor = tasks.id and type = 'task.restarted'
+        ), 0)
     ) as journal on true
     where journal.ends > (case when journal.last in ${alwaysTerminal} then 1 else 0 end)
       or case when ${isEnded} then coalesce(journal.last, '') not in ${terminal}

@@ -4,7 +4,7 @@ import type { Connections } from "./connections.ts";
 import { isId, taskColumns, taskOf } from "./rows.ts";
 
 export const dependenciesOf = `
-select edges.dependent, tasks.id, coalesce(tasks.name, '') as name, tasks.status, tasks.output,
+select edges.dependent, tasks.id, tasks.parent, coalesce(tasks.name, '') as name, tasks.status, tasks.output,
   tasks.error
 from kantoku.edges as edges
 join kantoku.tasks as tasks on tasks.id = edges.dependency

@@ -149,8 +149,12 @@ export function insertEdgesParameters(turns: readonly TaskTurn[]): Parameter[] {
   ];
 }
 
-/** For every statement that is given nothing but tasks. */
-export function linkedTasksParameters(
+/** For statements that are given tasks and nothing more. */
+export function linkedTasksParameters(turns: readonly TaskTurn[]): Parameter[] {
+  return [plainArray(turns.map(({ id }) => id))];
+}
+
+export function releaseDependentsParameters(
   ended: readonly TaskTurn[],
   foretold: readonly TaskTurn[],
 ): Parameter[] {

@@ -13,6 +13,7 @@ import {
   postLetters,
   postLettersParameters,
   releaseDependents,
+  releaseDependentsParameters,
   reopenDependencies,
   resolveInputs,
   resolveInputsParameters,
@@ -108,6 +109,17 @@ function linkStatements(turns: readonly TaskTurn[]): Statement[] {
       writeToChildren,
       having(({ toChildren }) => toChildren !== undefined),
       writeToChildrenParameters,
+      letters,
+    ),
+    ...inChunks(
+      reopenDependencies,
+      having(({ hasReopened }) => hasReopened === true),
+      linkedTasksParameters,
+    ),
+    ...inChunks(
+      askGates,
+      having(({ asksGate }) => asksGate === true),
+      linkedTasksParameters,
       letters,
     ),
     ...releaseStatement(

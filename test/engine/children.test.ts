@@ -1,0 +1,118 @@
+import { expect, test } from "vitest";
+import { createClient, task } from "../../sdk/index.ts";
+import { EngineRig } from "../support/engine-rig.ts";
+import { errorOf, watch } from "../support/outcome.ts";
+import type { ScriptedWorker } from "../support/scripted-worker.ts";
+
+const job = "job";
+
+test("the same place is the same child, whichever attempt asks", async () => {
+  await using rig = await EngineRig.start();
+  const worker = await rig.worker({ slots: 5 });
+  const parent = await rig.submit({ retry: { maxAttempts: 2, minMs: 10 } });
+  await rig.settle();
+  const first = await rig.service.submit(childOf(worker.last.token, "job#1"));
+  await rig.settle();
+  await worker.fail({ name: "Error", message: "again" }, tokenOf(worker, parent));
+  await rig.advance(1_000);
+  const again = await rig.service.submit(childOf(tokenOf(worker, parent), "job#1"));
+  expect(again).toEqual({ ...first, status: expect.any(String), created: false });
+  const view = await rig.service.get({ id: first.id });
+  expect(view).toMatchObject({ parent, root: parent });
+  const other = rig.service.submit({ ...childOf(tokenOf(worker, parent), "job#1"), input: 2 });
+  expect((await errorOf(other)).code).toBe("mismatch");
+  expect(await rig.store.doctor()).toEqual([]);
+});
+
+test("an attempt that is over has no more children", async () => {
+  await using rig = await EngineRig.start();
+  const worker = await rig.worker({ slots: 5 });
+  await rig.submit();
+  await rig.settle();
+  const { token } = worker.last;
+  await worker.complete(1);
+  await rig.settle();
+  expect((await errorOf(rig.service.submit(childOf(token, "job#1")))).code).toBe("task-cancelled");
+  const forged = childOf("00000000-0000-7000-8000-000000000000.1.abc", "job#1");
+  expect((await errorOf(rig.service.submit(forged))).code).toBe("task-cancelled");
+  expect((await errorOf(rig.service.submit(childOf("x", "job#1")))).code).toBe("invalid-params");
+});
+
+test("cancelling a parent cancels what is under it", async () => {
+  await using rig = await EngineRig.start();
+  const worker = await rig.worker({ slots: 1 });
+  const parent = await rig.submit();
+  await rig.settle();
+  await rig.service.submit(childOf(worker.last.token, "job#1"));
+  await rig.service.submit({
+    graph: { tasks: { a: { definition: job }, b: { definition: job, after: ["a"] } }, result: "b" },
+    parent: { token: worker.last.token, name: "graph#1" },
+  });
+  await rig.service.cancel({ id: parent });
+  await rig.advance(15_000);
+  const statuses = (await rig.service.list({ root: parent })).tasks.map(({ status }) => status);
+  expect(statuses).toEqual(Array(5).fill("cancelled"));
+  expect(await rig.store.doctor()).toEqual([]);
+});
+
+test("a parent that waits lends its slot, so that one slot is enough for a deep tree", async () => {
+  await using rig = await EngineRig.start();
+  const deep = task("deep", {}, async ({ n }: { n: number }, ctx): Promise<number> => {
+    if (n === 0) return 0;
+    return 1 + (await ctx.run(deep({ n: n - 1 })));
+  });
+  const client = createClient(rig.service);
+  await client.work([deep], { slots: 1 });
+  const seen = watch(client.run(deep({ n: 8 })));
+  await rig.advance(2_000);
+  expect(seen.value).toBe(8);
+  const [worker] = await client.workers();
+  expect(worker?.running).toBe(0);
+  await client.close();
+});
+
+test("a tree that is too deep is refused, with the limit", async () => {
+  await using rig = await EngineRig.start();
+  const deep = task("deep", {}, async ({ n }: { n: number }, ctx): Promise<number> => {
+    return 1 + (await ctx.run(deep({ n: n + 1 })));
+  });
+  const client = createClient(rig.service);
+  await client.work([deep], { slots: 1 });
+  const seen = watch(client.run(deep({ n: 0 })));
+  await rig.advance(5_000);
+  expect(String(seen.error)).toMatch(/at most 16 deep/);
+  expect((await rig.service.list({ limit: 100 })).tasks).toHaveLength(17);
+  await client.close();
+});
+
+test("a slot is lent no more than to a thousand, and only by whoever holds it", async () => {
+  await using rig = await EngineRig.start();
+  const worker = await rig.worker({ slots: 1 });
+  const parent = await rig.submit();
+  await rig.settle();
+  const token = tokenOf(worker, parent);
+  expect(await rig.service.suspend({ token })).toEqual({ accepted: true });
+  expect(await rig.service.suspend({ token })).toEqual({ accepted: true });
+  expect(await rig.service.suspend({ token: "nobody's" })).toEqual({ accepted: false });
+  await rig.submit();
+  await rig.settle();
+  expect(worker.assignments).toHaveLength(2);
+  await rig.service.resume({ token });
+  await rig.submit();
+  await rig.settle();
+  expect(worker.assignments).toHaveLength(2);
+  await worker.complete(1, token);
+  await rig.settle();
+  expect(worker.assignments).toHaveLength(2);
+  await worker.complete(1, worker.last.token);
+  await rig.settle();
+  expect(worker.assignments).toHaveLength(3);
+});
+
+function childOf(token: string, name: string) {
+  return { definition: job, input: 1, parent: { token, name } };
+}
+
+function tokenOf(worker: ScriptedWorker, task: string): string {
+  return worker.assignments.findLast((it) => it.task === task)?.token ?? "";
+}
