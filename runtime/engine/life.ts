@@ -159,7 +159,7 @@ export class Life {
       log,
       leaseMs: options.nodeLeaseMs,
       onLost: () => this.#die(),
-      onDeadProcess: (process) => this.workers.reapInstance(instanceOf(process)),
+      onDeadProcess: (process) => this.workers.ends.reapInstance(instanceOf(process)),
     });
     this.#rounds = createRounds({ ...options, clock, life: this });
   }
@@ -190,9 +190,7 @@ export class Life {
   async end(): Promise<void> {
     await this.#rounds.stop();
     this.backlog.close();
-    // A database that is away must not keep a process from ending: what is not answered for by then
-    // is sent again by its callers.
-    await Promise.race([this.commits.quiet(), this.#patience()]);
+    await this.#quiet();
     this.#isOver = true;
     this.#deadlines.clearAll();
     await this.lease.resign().catch((error: unknown) => {
@@ -200,8 +198,18 @@ export class Life {
     });
   }
 
-  #patience(): Promise<void> {
-    return new Promise((resolve) => this.clock.after(endPatienceMs, resolve));
+  /**
+   * A database that is away must not keep a process from ending: what is not answered for by then
+   * is sent again by its callers.
+   */
+  #quiet(): Promise<void> {
+    return new Promise((resolve) => {
+      const stopWaiting = this.clock.after(endPatienceMs, resolve);
+      void this.commits.quiet().then(() => {
+        stopWaiting();
+        resolve();
+      });
+    });
   }
 
   /** One hint a tick and definition, and none while this node is alone. */

@@ -47,11 +47,11 @@ export function createRounds(options: RoundsOptions): Rounds {
   const reap = loop("reap", Math.min(2_500, options.nodeLeaseMs / 4), async () => {
     await life.lease.reap();
     // L2 for workers: in an outage nobody could extend their leases.
-    if (life.lease.watchedMs >= options.workerLeaseMs) await life.workers.reapExpired();
-    await life.workers.reapStranded();
+    if (life.lease.watchedMs >= options.workerLeaseMs) await life.workers.ends.reapExpired();
+    await life.workers.ends.reapStranded();
   });
   const workers = loop("workers", Math.min(tendMs, options.workerLeaseMs / 4), (lateMs) =>
-    life.workers.tend(lateMs > stallMs ? lateMs : 0),
+    life.workers.ends.tend(lateMs > stallMs ? lateMs : 0),
   );
   const mail: Loop = loop("mail", mailPollMs, async () => {
     if (await life.post.collect(lettersAtOnce)) mail.nudge();

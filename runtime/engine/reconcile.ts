@@ -1,0 +1,69 @@
+import type { Beat } from "../../sdk/protocol/service.ts";
+import { isSuspect } from "../machines/task.machine.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Pool } from "./pool.ts";
+import type { TaskDirectory } from "./task-directory.ts";
+import { taskOfToken } from "./token.ts";
+import type { WorkerActor } from "./worker-actor.ts";
+import type { WorkerLosses } from "./worker-losses.ts";
+
+export interface ReconcileParts {
+  readonly directory: TaskDirectory;
+  readonly pool: Pool;
+  readonly clock: Clock;
+  readonly losses: WorkerLosses;
+}
+
+export interface Claims {
+  /** Tasks that run on the worker, as the store has it. */
+  readonly held: readonly string[];
+  /** Tokens that the worker says it holds. */
+  readonly listed: ReadonlySet<string>;
+  readonly isSameProcess: boolean;
+  readonly wasDraining: boolean;
+}
+
+/** W1: holds what the worker lists against what its tasks wait for. */
+export function reconcile(
+  worker: WorkerActor,
+  claims: Claims,
+  { directory, pool, clock, losses }: ReconcileParts,
+): Beat {
+  const keep: string[] = [];
+  for (const id of claims.held) {
+    const actor = directory.get(id);
+    const token = actor?.snapshot.context.token;
+    if (actor === undefined || token == null) continue;
+    const holding = worker.holdings.get(token);
+    if (claims.listed.has(token)) {
+      if (holding === undefined) {
+        const isSuspected = isSuspect(actor.snapshot.context);
+        pool.hold(worker, { token, task: id, isSuspect: isSuspected });
+      }
+      const kept = worker.holdings.get(token);
+      if (kept !== undefined) kept.sentAt = clock.monotonic();
+      keep.push(token);
+    } else if (holding === undefined || holding.sentAt !== null) {
+      pool.letGo(worker.row.id, token);
+      const reason = claims.isSameProcess ? "undelivered" : "process replaced";
+      losses.lose(id, token, { reason, counts: !claims.isSameProcess && !claims.wasDraining });
+    }
+  }
+  const kept = new Set(keep);
+  const drop = [...claims.listed].filter((token) => !kept.has(token));
+  for (const { token, task, sentAt } of [...worker.holdings.values()]) {
+    const actor = directory.get(task);
+    const isRunning = actor?.snapshot.context.token === token;
+    const isOnItsWay = sentAt === null && (actor?.isCommitting || actor?.isScheduled);
+    if (kept.has(token) || isOnItsWay) continue;
+    if (isRunning && claims.held.includes(task) && sentAt === null) continue;
+    if (!claims.listed.has(token)) pool.letGo(worker.row.id, token);
+    // The worker was on another node meanwhile, and the task went on there.
+    if (isRunning && !claims.held.includes(task)) directory.forget(task);
+  }
+  // They run on until the worker has stopped them, and take its slots that long.
+  for (const token of drop) {
+    pool.holdAbandoned(worker, { token, task: taskOfToken(token) ?? "" });
+  }
+  return { keep, drop };
+}

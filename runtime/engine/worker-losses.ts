@@ -1,0 +1,83 @@
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Store } from "../store/store.ts";
+import type { Pool } from "./pool.ts";
+import type { TaskDirectory } from "./task-directory.ts";
+
+/** After a hand-over: what is still in a commit then has been resolved. */
+const takeBackMs = 5_000;
+const retryMs = 1_000;
+
+export interface WorkerLossesOptions {
+  readonly node: string;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly pool: Pool;
+  readonly directory: TaskDirectory;
+}
+
+/** What becomes of the attempts of a worker that is lost, or another node's now. */
+export class WorkerLosses {
+  readonly #options: WorkerLossesOptions;
+
+  constructor(options: WorkerLossesOptions) {
+    this.#options = options;
+  }
+
+  /** What fails here is found by the next look for stranded tasks. */
+  async loseAttempts(id: string, loss: Loss): Promise<void> {
+    const { store, node, directory, log } = this.#options;
+    try {
+      for (const task of await store.tasks.acquireOfWorker(node, id)) {
+        const token = directory.takeIn(task)?.snapshot.context.token ?? null;
+        if (token !== null) this.lose(task.id, token, loss);
+      }
+    } catch (error) {
+      log.warn("attempts of a lost worker not taken over yet", { worker: id, error });
+    }
+  }
+
+  /** The worker is another node's now, and so is what runs on it. */
+  handOver(id: string): void {
+    const { pool, directory, clock } = this.#options;
+    const worker = pool.remove(id);
+    if (worker === undefined) return;
+    worker.port?.superseded();
+    const tasks = Array.from(worker.holdings.values(), ({ task }) => task);
+    for (const { task, token } of worker.holdings.values()) {
+      const isRunning = directory.get(task)?.snapshot.context.token === token;
+      if (isRunning) directory.forget(task);
+    }
+    clock.after(takeBackMs, () => void this.#takeBack(id, tasks));
+  }
+
+  /** What was assigned here after the worker's new node had looked at its tasks: nobody else knows of it. */
+  async #takeBack(id: string, tasks: readonly string[]): Promise<void> {
+    const { pool, store, node, directory, log, clock } = this.#options;
+    if (pool.get(id) !== undefined) return;
+    try {
+      for (const task of await store.tasks.readMany(tasks)) {
+        if (task.owner !== node || task.worker !== id) continue;
+        const token = directory.takeIn(task)?.snapshot.context.token ?? null;
+        if (token !== null) this.lose(task.id, token, { reason: "handed over", counts: false });
+      }
+    } catch (error) {
+      log.warn("tasks not taken back; tries on", { worker: id, error });
+      clock.after(retryMs, () => void this.#takeBack(id, tasks));
+    }
+  }
+
+  lose(task: string, token: string, { reason, counts }: Loss): void {
+    const actor = this.#options.directory.get(task);
+    if (actor !== undefined) {
+      this.#options.directory.post(actor, { type: "lose", token, reason, counts });
+    }
+  }
+}
+
+export interface Loss {
+  readonly reason: string;
+  /** Whether it may have been the task's own doing. */
+  readonly counts: boolean;
+}
