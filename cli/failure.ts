@@ -1,4 +1,5 @@
 import { isKantokuError } from "../sdk/index.ts";
+import type { DocumentProblem } from "../sdk/stages/problems.ts";
 import { harmless, note } from "./output/terminal.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -15,11 +16,25 @@ export function reportFailure(thrown: unknown, { isVerbose }: { isVerbose: boole
     note(thrown.message);
     return exitCodes.interrupted;
   }
-  note(`error: ${harmless(describe(thrown))}`);
+  for (const line of linesOf(thrown)) note(harmless(line));
   if (isVerbose && thrown instanceof Error) note(stackOf(thrown));
-  // What the server finds wrong with a call was wrong on the command line.
-  const isUsage = thrown instanceof UsageError || isKantokuError(thrown, "invalid-params");
-  return isUsage ? exitCodes.usage : exitCodes.failed;
+  return isUsage(thrown) ? exitCodes.usage : exitCodes.failed;
+}
+
+/** What the server finds wrong with a call was wrong on the command line, or in a file named there. */
+function isUsage(thrown: unknown): boolean {
+  if (thrown instanceof UsageError) return true;
+  return isKantokuError(thrown, "invalid-params") || isKantokuError(thrown, "invalid-definition");
+}
+
+function linesOf(thrown: unknown): readonly string[] {
+  const problems = isKantokuError(thrown, "invalid-definition") && thrown.data["problems"];
+  if (!Array.isArray(problems)) return [`error: ${describe(thrown)}`];
+  const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+  return [
+    `error: the pipeline has ${count}`,
+    ...problems.map(({ path, message }: DocumentProblem) => `  ${path} ${message}`),
+  ];
 }
 
 function describe(thrown: unknown): string {

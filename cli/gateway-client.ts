@@ -1,6 +1,13 @@
 import { once } from "node:events";
 import { connect as openSocket } from "node:net";
-import { connect, isKantokuError, type Kantoku } from "../sdk/index.ts";
+import {
+  connect,
+  type ErrorCode,
+  errorCodes,
+  isKantokuError,
+  type Kantoku,
+  KantokuError,
+} from "../sdk/index.ts";
 import type { ClientSettings } from "./settings.ts";
 
 const patienceMs = 3_000;
@@ -31,31 +38,52 @@ async function reach({ urls, namespace }: ClientSettings): Promise<Kantoku> {
   }
 }
 
-/** Asks what clients of tasks have no use for: one call over HTTP. */
-export async function askGateway({ urls }: ClientSettings, method: string): Promise<unknown> {
+/** One call over HTTP, of what clients of tasks have no use for. @throws KantokuError */
+export async function askGateway<Result>(
+  { urls, namespace }: ClientSettings,
+  method: string,
+  params: object = {},
+): Promise<Result> {
   await assertSomebodyListens(urls);
+  // Over HTTP each request is a session of its own: it is opened along with the call.
+  const batch = [
+    { jsonrpc: "2.0", id: 1, method: "session.open", params: namespace ? { namespace } : {} },
+    { jsonrpc: "2.0", id: 2, method, params },
+  ];
   for (const url of urls) {
-    const answer = await post(url, { jsonrpc: "2.0", id: 1, method, params: {} });
-    if (answer === undefined) continue;
-    if (answer.error !== undefined) throw new Error(answer.error.message);
-    return answer.result;
+    const answers = await post(url, batch);
+    if (answers === undefined) continue;
+    const { error, result } = answers.find(({ id }) => id === 2) ?? answers[0] ?? {};
+    if (error !== undefined) throw toKantokuError(error);
+    return result as Result;
   }
   throw unreachable(urls);
 }
 
 interface Answer {
+  readonly id?: unknown;
   readonly result?: unknown;
-  readonly error?: { readonly message: string };
+  readonly error?: AnswerError;
 }
 
-async function post(url: string, message: object): Promise<Answer | undefined> {
+interface AnswerError {
+  readonly message: string;
+  readonly data?: Readonly<Record<string, unknown>>;
+}
+
+function toKantokuError({ message, data = {} }: AnswerError): KantokuError {
+  const code = (Object.keys(errorCodes) as ErrorCode[]).find((known) => known === data["code"]);
+  return new KantokuError(code ?? "generic", message, { data });
+}
+
+async function post(url: string, batch: readonly object[]): Promise<readonly Answer[] | undefined> {
   try {
     const response = await fetch(toHttpUrl(url), {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify(message),
+      body: JSON.stringify(batch),
     });
-    return (await response.json()) as Answer;
+    return [(await response.json()) as Answer | readonly Answer[]].flat();
   } catch {
     return undefined;
   }

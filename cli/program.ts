@@ -1,9 +1,11 @@
 import { Command } from "commander";
+import { addApplyCommand } from "./commands/apply.ts";
 import { addCancelCommand } from "./commands/cancel.ts";
 import { addDescribeCommand } from "./commands/describe.ts";
 import { addDevCommand } from "./commands/dev.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addGetCommand } from "./commands/get.ts";
+import { addGraphCommand } from "./commands/graph.ts";
 import { addRunCommand } from "./commands/run.ts";
 import { addVersionCommand } from "./commands/version.ts";
 import { addExamples } from "./options.ts";
@@ -27,8 +29,10 @@ export function createProgram(): Command {
   ]);
   addDevCommand(program);
   addRunCommand(program);
+  addApplyCommand(program);
   addGetCommand(program);
   addDescribeCommand(program);
+  addGraphCommand(program);
   addCancelCommand(program);
   addDoctorCommand(program);
   addVersionCommand(program);

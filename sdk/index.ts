@@ -29,6 +29,7 @@ export { isKantokuError, KantokuError, TerminalError } from "./errors.ts";
 export { all } from "./graph/all.ts";
 export { type EachOptions, each } from "./graph/each.ts";
 export { encodeGraph } from "./graph/encode.ts";
+export { pictureOf } from "./graph/picture.ts";
 export {
   type AnyPipeline,
   type PipelineDefinition,
@@ -44,6 +45,8 @@ export type * from "./protocol/service.ts";
 export * from "./protocol/task.ts";
 export type { RetryOptions } from "./retry.ts";
 export { type Schema, type SchemaIssue, SchemaMismatch } from "./schema.ts";
+// Pipelines as stages and jobs.
+export { fromStages, hasStages, type StagePipeline } from "./stages/from-stages.ts";
 export type { Duration } from "./values/duration.ts";
 // Serving them.
 export { type ServeOptions, serve, type WorkerHandle, type WorkOptions } from "./worker/serve.ts";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import type { JournalEvent, Kantoku, TaskView } from "../../sdk/index.ts";
-import { withClient } from "../gateway-client.ts";
+import type { JournalEvent, Kantoku, PipelineView, TaskView } from "../../sdk/index.ts";
+import { askGateway, withClient } from "../gateway-client.ts";
 import {
   addClientOptions,
   addExamples,
@@ -9,6 +9,7 @@ import {
   formatOption,
 } from "../options.ts";
 import { eventColumns } from "../output/event-rows.ts";
+import { formatPipeline } from "../output/pipeline-rows.ts";
 import { formatTable } from "../output/table.ts";
 import { formatTask } from "../output/task-facts.ts";
 import { print, printJson } from "../output/terminal.ts";
@@ -21,7 +22,14 @@ interface DescribeFlags extends ClientFlags {
 }
 
 export function addDescribeCommand(program: Command): void {
-  const describe = program.command("describe").description("Show everything about one task");
+  const describe = program
+    .command("describe")
+    .description("Show everything about one task or pipeline");
+  addDescribeTask(describe);
+  addDescribePipeline(describe);
+}
+
+function addDescribeTask(describe: Command): void {
   const task = describe
     .command("task")
     .description("Show a task: its status, why it waits, its times, its events")
@@ -34,6 +42,32 @@ export function addDescribeCommand(program: Command): void {
     "ktk describe task 01989f5e-8a4c-7cc2-b5d1-6e3a7f0c9b21",
     "ktk describe task --key report-2026-08 -o json",
   ]);
+}
+
+function addDescribePipeline(describe: Command): void {
+  const pipeline = describe
+    .command("pipeline")
+    .description("Show a registered pipeline: its schemas, and its tasks as a tree")
+    .argument("<name>", "the pipeline")
+    .option("--version <version>", "in place of the latest")
+    .addOption(formatOption())
+    .action(describePipeline);
+  addClientOptions(pipeline);
+  addExamples(pipeline, ["ktk describe pipeline nightly", "ktk describe pipeline nightly -o json"]);
+}
+
+interface DescribePipelineFlags extends ClientFlags {
+  readonly version?: string;
+  readonly output?: Format;
+}
+
+async function describePipeline(name: string, flags: DescribePipelineFlags): Promise<void> {
+  const { version, output } = flags;
+  const params = { name, ...(version !== undefined && { version }) };
+  const settings = await readClientSettings(flags);
+  const pipeline = await askGateway<PipelineView>(settings, "pipeline.get", params);
+  if (output === "json") printJson(pipeline);
+  else print(formatPipeline(pipeline, Date.now()));
 }
 
 async function describeTask(id: string | undefined, flags: DescribeFlags): Promise<void> {

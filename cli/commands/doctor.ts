@@ -51,8 +51,12 @@ async function examineDatabase(url: string): Promise<readonly Finding[]> {
 }
 
 async function examineOverGateway(flags: DoctorFlags): Promise<readonly Finding[]> {
-  const answer = await askGateway(await readClientSettings(flags), "system.doctor");
-  return (answer as { readonly findings: readonly Finding[] }).findings;
+  const settings = await readClientSettings(flags);
+  const { findings } = await askGateway<{ readonly findings: readonly Finding[] }>(
+    settings,
+    "system.doctor",
+  );
+  return findings;
 }
 
 function readUrlFlag(given: string): string {

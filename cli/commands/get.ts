@@ -3,6 +3,7 @@ import {
   type Kantoku,
   type ListParams,
   limits,
+  type PipelineView,
   type TaskPage,
   type TaskRef,
   type TaskStatus,
@@ -10,7 +11,7 @@ import {
   taskStatuses,
   type WorkerView,
 } from "../../sdk/index.ts";
-import { withClient } from "../gateway-client.ts";
+import { askGateway, withClient } from "../gateway-client.ts";
 import {
   addClientOptions,
   addExamples,
@@ -20,6 +21,7 @@ import {
   readCount,
   readLabels,
 } from "../options.ts";
+import { pipelineColumns } from "../output/pipeline-rows.ts";
 import { formatTable } from "../output/table.ts";
 import { taskColumns, wideTaskColumns } from "../output/task-rows.ts";
 import { note, print, printJson } from "../output/terminal.ts";
@@ -40,9 +42,12 @@ interface GetTasksFlags extends GetFlags {
 }
 
 export function addGetCommand(program: Command): void {
-  const get = program.command("get").description("List tasks or workers, or show one task");
+  const get = program
+    .command("get")
+    .description("List tasks, workers or pipelines, or show one task");
   addGetTasks(get);
   addGetWorkers(get);
+  addGetPipelines(get);
 }
 
 function addGetTasks(get: Command): void {
@@ -75,6 +80,17 @@ function addGetWorkers(get: Command): void {
     .action(getWorkers);
   addClientOptions(workers);
   addExamples(workers, ["ktk get workers", "ktk get workers -o wide"]);
+}
+
+function addGetPipelines(get: Command): void {
+  const pipelines = get
+    .command("pipelines")
+    .alias("pipeline")
+    .description("List registered pipelines, each in its latest version")
+    .addOption(formatOption())
+    .action(getPipelines);
+  addClientOptions(pipelines);
+  addExamples(pipelines, ["ktk get pipelines", "ktk get pipelines -o json"]);
 }
 
 async function getTasks(id: string | undefined, flags: GetTasksFlags): Promise<void> {
@@ -139,6 +155,17 @@ async function getWorkers(flags: GetFlags): Promise<void> {
   if (flags.output === "json") printJson({ workers });
   else if (workers.length === 0) note("No workers found.");
   else printWorkers(workers, flags);
+}
+
+async function getPipelines(flags: GetFlags): Promise<void> {
+  const settings = await readClientSettings(flags);
+  const { pipelines } = await askGateway<{ readonly pipelines: readonly PipelineView[] }>(
+    settings,
+    "pipeline.list",
+  );
+  if (flags.output === "json") printJson({ pipelines });
+  else if (pipelines.length === 0) note("No pipelines found.");
+  else print(formatTable(pipelineColumns(Date.now()), pipelines));
 }
 
 function printWorkers(workers: readonly WorkerView[], { output }: GetFlags): void {

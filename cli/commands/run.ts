@@ -1,15 +1,17 @@
+import { randomUUID } from "node:crypto";
 import type { Command } from "commander";
 import {
-  type Call,
+  type CallData,
   type ErrorCode,
   isKantokuError,
   type Kantoku,
   type SubmitOptions,
+  type Submitted,
   type TaskHandle,
   type TaskView,
 } from "../../sdk/index.ts";
 import { Interrupted } from "../failure.ts";
-import { withClient } from "../gateway-client.ts";
+import { askGateway, withClient } from "../gateway-client.ts";
 import {
   addClientOptions,
   addExamples,
@@ -21,12 +23,14 @@ import {
 } from "../options.ts";
 import { formatEvent } from "../output/event-rows.ts";
 import { harmless, note, print, printJson } from "../output/terminal.ts";
+import { readPipelineFile } from "../pipeline-file.ts";
 import { readDuration } from "../setting-values.ts";
-import { readClientSettings } from "../settings.ts";
+import { type ClientSettings, readClientSettings } from "../settings.ts";
 import { UsageError } from "../usage-error.ts";
 import { readInput } from "./input.ts";
 
 interface RunFlags extends ClientFlags {
+  readonly file?: string;
   readonly input?: string;
   readonly key?: string;
   readonly version?: string;
@@ -41,8 +45,12 @@ interface RunFlags extends ClientFlags {
 export function addRunCommand(program: Command): void {
   const run = program
     .command("run")
-    .description("Run a task and print its output")
-    .argument("<definition>", "what to run")
+    .description("Run a task or a pipeline and print its output")
+    .argument("[definition]", "what to run: a definition, or a pipeline by its name")
+    .option(
+      "-f, --file <file>",
+      "run the pipeline in this file, YAML or JSON, without registering it",
+    )
     .option("-i, --input <json>", "the task's input: JSON, @file, or - for standard input")
     .option("-k, --key <key>", "idempotency key: the same key and call are the same task")
     .option("--version <version>", "of the definition")
@@ -59,6 +67,7 @@ export function addRunCommand(program: Command): void {
     `ktk run resize -i '{"url": "https://example.com/a.png"}' --watch`,
     "ktk run report -i @input.json --key report-2026-08 --timeout 10m",
     "ktk run nightly --no-wait -o json",
+    "ktk run -f stages.yaml",
   ]);
   run.addHelpText(
     "after",
@@ -66,19 +75,48 @@ export function addRunCommand(program: Command): void {
   );
 }
 
-async function runTask(definition: string, flags: RunFlags): Promise<void> {
-  const call: Call = {
-    definition,
-    ...(flags.version !== undefined && { version: flags.version }),
-    ...(flags.input !== undefined && { input: readInput(flags.input) }),
-  };
-  const options = toSubmitOptions(flags);
+async function runTask(definition: string | undefined, flags: RunFlags): Promise<void> {
+  const submit = toSubmit(definition, flags);
   const waitMs = flags.wait ? readDurationFlag("--wait", flags.wait) : undefined;
-  await withClient(await readClientSettings(flags), async (client) => {
-    const handle = await client.submit(call, options);
-    if (flags.wait === false) await reportSubmitted(handle, flags);
+  const settings = await readClientSettings(flags);
+  await withClient(settings, async (client) => {
+    const { id, created } = await submit(client, settings);
+    const handle = client.handle(id);
+    if (flags.wait === false) await reportSubmitted(handle, { created, flags });
     else await reportOutcome(client, handle, { flags, waitMs });
   });
+}
+
+type Submit = (
+  client: Kantoku,
+  settings: ClientSettings,
+) => Promise<Pick<Submitted, "id" | "created">>;
+
+/** @throws UsageError unless exactly one of a definition and a file is given */
+function toSubmit(definition: string | undefined, flags: RunFlags): Submit {
+  const input = flags.input === undefined ? {} : { input: readInput(flags.input) };
+  const { file, version } = flags;
+  if (file !== undefined && definition === undefined) return toGraphSubmit(file, input, flags);
+  if (definition === undefined) throw new UsageError("name what to run, or a file with --file");
+  if (file !== undefined) throw new UsageError("either name what to run, or give --file");
+  const call: CallData = { definition, ...(version !== undefined && { version }), ...input };
+  const options = toSubmitOptions(flags);
+  return (client) => client.submit(call, options);
+}
+
+function toGraphSubmit(file: string, input: { readonly input?: unknown }, flags: RunFlags): Submit {
+  const { version, timeout, key = randomUUID(), priority, label } = flags;
+  if (version !== undefined) throw new UsageError("--version is for what is registered");
+  if (timeout !== undefined) throw new UsageError("--timeout is of one task; say it in the file");
+  const params = {
+    graph: readPipelineFile(file).graph,
+    ...input,
+    // Also without a key of the user's: the call may be sent to the next gateway.
+    idempotencyKey: key,
+    ...(priority !== undefined && { priority }),
+    ...(label !== undefined && { labels: label }),
+  };
+  return (_client, settings) => askGateway<Submitted>(settings, "task.submit", params);
 }
 
 function toSubmitOptions({ key, priority, label, timeout }: RunFlags): SubmitOptions {
@@ -98,9 +136,12 @@ function readDurationFlag(flag: string, given: string): number {
   }
 }
 
-async function reportSubmitted(handle: TaskHandle, { output }: RunFlags): Promise<void> {
-  const { id, created } = handle;
-  if (output === "json") printJson({ id, status: await handle.status(), created });
+async function reportSubmitted(
+  handle: TaskHandle,
+  { created, flags }: { created: boolean; flags: RunFlags },
+): Promise<void> {
+  const { id } = handle;
+  if (flags.output === "json") printJson({ id, status: await handle.status(), created });
   else print(created ? `task ${id} submitted` : `task ${id} was submitted before under this key`);
 }
 

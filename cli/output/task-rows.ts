@@ -40,6 +40,11 @@ export function wideTaskColumns(now: number): readonly Column<TaskView>[] {
   ];
 }
 
+/** Undefined for one that this program does not know. */
+export function toneOfStatus(status: TaskStatus): Tone | undefined {
+  return toneByStatus[status];
+}
+
 export function statusCell(status: TaskStatus): Cell {
   return { text: status, tone: toneByStatus[status] };
 }

@@ -41,6 +41,24 @@ const progress = method({
   handle: ({ token, progress }, { session }) => session.service.progress({ token, progress }),
 });
 
+const suspend = method({
+  name: "attempt.suspend",
+  summary: "The attempt waits for other tasks and needs no slot meanwhile, if that is accepted.",
+  params: z.strictObject(token),
+  result: z.object({ accepted: z.boolean() }),
+  errors: ["not-found"],
+  handle: (params, { session }) => session.service.suspend(params),
+});
+
+const resume = method({
+  name: "attempt.resume",
+  summary: "The attempt goes on, with or without a free slot.",
+  params: z.strictObject(token),
+  result: empty,
+  errors: ["not-found"],
+  handle: (params, { session }) => session.service.resume(params),
+});
+
 const recordStep = method({
   name: "step.record",
   summary: "A step's outcome, once for each use of its name. Sent again until answered.",
@@ -60,4 +78,4 @@ const recordStep = method({
   handle: (params, { session }) => session.service.recordStep(params),
 });
 
-export const attemptMethods = [complete, fail, refuse, progress, recordStep];
+export const attemptMethods = [complete, fail, refuse, progress, suspend, resume, recordStep];

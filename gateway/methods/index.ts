@@ -2,6 +2,7 @@ import { z } from "zod";
 import { attemptMethods } from "./attempt.ts";
 import { type Method, method } from "./method.ts";
 import { toOpenRpc } from "./openrpc.ts";
+import { pipelineMethods } from "./pipeline.ts";
 import { sessionMethods } from "./session.ts";
 import { systemMethods } from "./system.ts";
 import { taskMethods } from "./task.ts";
@@ -21,6 +22,7 @@ export const methods: readonly Method[] = [
   discover,
   ...sessionMethods,
   ...taskMethods,
+  ...pipelineMethods,
   ...workerMethods,
   ...attemptMethods,
   ...systemMethods,

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type ErrorCode, errorCodes } from "../../sdk/protocol/error-code.ts";
+import { graphSchemas } from "./graph-schema.ts";
 import type { Method } from "./method.ts";
 import { notificationParams } from "./notifications.ts";
 
@@ -26,7 +27,7 @@ export function toOpenRpc(methods: readonly Method[]): Readonly<Record<string, u
       name,
       params: toJsonSchema(params, shared),
     })),
-    components: { schemas: Object.fromEntries(shared) },
+    components: { schemas: { ...Object.fromEntries(shared), ...relocate(graphSchemas) } },
   };
 }
 
@@ -59,10 +60,17 @@ function toJsonSchema(schema: z.ZodType, shared: Map<string, JsonSchema>): JsonS
     io: "input",
     unrepresentable: "any",
   });
-  const text = JSON.stringify(alone).replaceAll("#/definitions/", "#/components/schemas/");
-  const { definitions = {}, ...described } = JSON.parse(text) as JsonSchema & {
+  const { definitions = {}, ...described } = relocate(alone) as JsonSchema & {
     definitions?: Record<string, JsonSchema>;
   };
   for (const [id, definition] of Object.entries(definitions)) shared.set(id, definition);
   return described;
+}
+
+/** Points references to where this document keeps what is shared. */
+function relocate<Schemas extends object>(schemas: Schemas): Schemas {
+  const text = JSON.stringify(schemas);
+  return JSON.parse(
+    text.replaceAll(/"#\/(definitions|\$defs)\//g, '"#/components/schemas/'),
+  ) as Schemas;
 }

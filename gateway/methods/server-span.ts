@@ -1,13 +1,17 @@
 import { SpanKind } from "@opentelemetry/api";
+import type { GraphSubmit, SubmitParams } from "../../sdk/protocol/service.ts";
 import { traceSubmission } from "../../sdk/telemetry/submission-span.ts";
 import { liveTracer } from "../../sdk/telemetry/tracer.ts";
+
+/** What a graph without a name has for a definition. */
+const graphsAreCalled = "pipeline";
 
 /**
  * Serves a submission under a span between the caller's and the attempts': what was submitted by a
  * client that does not trace has a whole trace all the same.
  */
 export function underServerSpan<
-  Params extends { readonly definition: string; readonly trace?: string },
+  Params extends SubmitParams | GraphSubmit,
   Answer extends { readonly id: string },
 >(
   serve: (params: Params) => Promise<Answer>,
@@ -15,7 +19,7 @@ export function underServerSpan<
 ): Promise<Answer> {
   const tracer = liveTracer();
   if (tracer === undefined) return serve(params);
-  const { definition } = params;
+  const definition = "graph" in params ? graphsAreCalled : params.definition;
   return traceSubmission(
     async (traced, submitted) => {
       const answer = await serve(traced);

@@ -5,40 +5,20 @@ import type { SessionCall } from "../session.ts";
 import { method } from "./method.ts";
 import { requirePush } from "./require-push.ts";
 import { underServerSpan } from "./server-span.ts";
+import { submissionParams, toSubmission } from "./submission.ts";
 import {
-  anything,
-  durationMs,
   id,
   instant,
-  key,
   labels,
-  metadata,
   name,
-  retry,
   seq,
   status,
   taskParams,
   text,
   toRef,
-  version,
   waitMs,
 } from "./values.ts";
-import { empty, journalEvent, runResult, taskView } from "./views.ts";
-
-const submission = {
-  definition: name,
-  version: z.exactOptional(version),
-  input: z.exactOptional(anything),
-  idempotencyKey: z.exactOptional(key),
-  priority: z.exactOptional(z.int32()),
-  startAt: z.exactOptional(instant),
-  timeoutMs: z.exactOptional(durationMs),
-  attemptTimeoutMs: z.exactOptional(durationMs),
-  retry: z.exactOptional(retry),
-  labels: z.exactOptional(labels),
-  metadata: z.exactOptional(metadata),
-  trace: z.exactOptional(text(512)),
-};
+import { empty, graphView, journalEvent, runResult, taskView } from "./views.ts";
 
 const outcomeErrors = [
   "task-failed",
@@ -50,23 +30,31 @@ const outcomeErrors = [
 const submit = method({
   name: "task.submit",
   summary: "Makes a task durable and answers; under a known key, the task that the key made then.",
-  params: z.strictObject(submission),
-  result: z.object({ id: z.string(), status, created: z.boolean() }),
-  errors: ["conflict", "too-large", "busy"],
-  refuse: refuseGraph,
-  handle: (params, { session }) =>
-    underServerSpan((traced) => session.service.submit(traced), { method: "task.submit", params }),
+  params: submissionParams({}),
+  result: z.object({
+    id: z.string(),
+    status,
+    created: z.boolean(),
+    tasks: z.exactOptional(z.record(z.string(), z.string())),
+  }),
+  errors: ["conflict", "too-large", "busy", "invalid-definition"],
+  handle: (given, { session }) => {
+    const params = toSubmission(given);
+    return underServerSpan((traced) => session.service.submit(traced), {
+      method: "task.submit",
+      params,
+    });
+  },
 });
 
 const run = method({
   name: "task.run",
   summary: "Submits and waits for the outcome, or for waitMs, whichever is first.",
-  params: z.strictObject({ ...submission, waitMs: z.exactOptional(waitMs) }),
+  params: submissionParams({ waitMs: z.exactOptional(waitMs) }),
   result: runResult,
-  errors: ["conflict", "too-large", "busy", ...outcomeErrors],
-  refuse: refuseGraph,
+  errors: ["conflict", "too-large", "busy", "invalid-definition", ...outcomeErrors],
   handle: (given, call) => {
-    const params = { ...given, waitMs: wait(given, call) };
+    const params = { ...toSubmission(given), waitMs: wait(given, call) };
     const { service } = call.session;
     return underServerSpan((traced) => service.run(traced), { method: "task.run", params });
   },
@@ -169,6 +157,15 @@ const cancel = method({
     session.service.cancel({ ...toRef(ref), ...(reason !== undefined && { reason }) }),
 });
 
+const graph = method({
+  name: "task.graph",
+  summary: "The tree that a task is in, from its root: all tasks, and who waits for whom.",
+  params: taskParams({}),
+  result: graphView,
+  errors: ["not-found", "response-too-large"],
+  handle: (params, { session }) => session.service.graph(toRef(params)),
+});
+
 /** Nothing waits for ever: a connection that lives for months would gather dead waits. */
 function wait({ waitMs }: { readonly waitMs?: number }, call: SessionCall): number {
   const waitedMs = waitMs ?? limits.waitMsMax;
@@ -176,12 +173,19 @@ function wait({ waitMs }: { readonly waitMs?: number }, call: SessionCall): numb
   return waitedMs;
 }
 
-function refuseGraph(params: Readonly<Record<string, unknown>>): void {
-  if ("tasks" in params) throw notServed("Graphs are");
-}
-
 function notServed(what: string): KantokuError {
   return new KantokuError("method-not-found", `${what} not served yet`);
 }
 
-export const taskMethods = [submit, run, get, list, result, events, subscribe, unsubscribe, cancel];
+export const taskMethods = [
+  submit,
+  run,
+  get,
+  graph,
+  list,
+  result,
+  events,
+  subscribe,
+  unsubscribe,
+  cancel,
+];

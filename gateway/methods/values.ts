@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Graph } from "../../sdk/protocol/graph.ts";
 import { limits, namePattern } from "../../sdk/protocol/limits.ts";
 import { type TaskError, type TaskRef, taskStatuses } from "../../sdk/protocol/task.ts";
 
@@ -66,6 +67,16 @@ export const retry = z.strictObject({
       .max(100 * 366 * 86_400_000),
   ),
 });
+
+/**
+ * Handed on as it came: the service lists everything that is wrong with a graph at once, and a copy
+ * would lose members. graph-schema.ts describes it.
+ */
+export const graph = z
+  .custom<Graph>((value) => typeof value === "object" && value !== null && !Array.isArray(value), {
+    error: "must be an object",
+  })
+  .meta({ id: "Graph" });
 
 export const status = z.enum(taskStatuses);
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { anything, metadata, seq, status, taskError } from "./values.ts";
+import { anything, graph, metadata, seq, status, taskError } from "./values.ts";
 
 /** What methods answer with. Described for readers; answers are not checked against it. */
 
@@ -42,6 +42,34 @@ export const runResult = z.object({
 export const journalEvent = z
   .object({ seq, type: z.string(), at: z.int(), data: metadata })
   .meta({ id: "Event" });
+
+export const graphView = z
+  .object({
+    root: z.string(),
+    tasks: z.array(
+      z.object({
+        id: z.string(),
+        name: z.string(),
+        kind: z.enum(["task", "pipeline", "each"]),
+        definition: z.string(),
+        status,
+        parent: z.exactOptional(z.string()),
+      }),
+    ),
+    edges: z.array(z.object({ from: z.string(), to: z.string() })),
+  })
+  .meta({ id: "GraphView" });
+
+export const pipelineView = z
+  .object({
+    name: z.string(),
+    version: z.string(),
+    graph,
+    inputSchema: z.exactOptional(anything),
+    outputSchema: z.exactOptional(anything),
+    registeredAt: z.int(),
+  })
+  .meta({ id: "Pipeline" });
 
 export const workerView = z
   .object({

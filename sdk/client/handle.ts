@@ -1,4 +1,4 @@
-import type { CancelResult, Service } from "../protocol/service.ts";
+import type { CancelResult, RestartOptions, Service } from "../protocol/service.ts";
 import type { JournalEvent, TaskStatus } from "../protocol/task.ts";
 import type { Clock } from "../time/clock.ts";
 import { type EventsOptions, followEvents } from "./events.ts";
@@ -40,6 +40,16 @@ export class TaskHandle<Output = unknown> {
   /** The journal, history first and then live, each event once; ends when the task has ended. */
   events(options: EventsOptions = {}): AsyncIterableIterator<JournalEvent> {
     return followEvents(this.id, { ...this.#parts, ...options });
+  }
+
+  /**
+   * The task again, in place unless `mode` says otherwise, and whoever waits for it goes on. Throws
+   * `conflict` when it has not failed. The handle is of this task, or of the root of the new tree.
+   */
+  async restart(options: RestartOptions = {}): Promise<TaskHandle<Output>> {
+    const { id } = await this.#parts.service.restart({ id: this.id, ...options });
+    if (id === this.id) return this;
+    return new TaskHandle<Output>({ id, created: true }, this.#parts);
   }
 
   /** Asks for the end of the task; `accepted: false` when it had ended before. */

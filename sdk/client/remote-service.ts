@@ -9,6 +9,8 @@ import type {
   ListParams,
   Recorded,
   RegisterParams,
+  Restarted,
+  RestartOptions,
   RunResult,
   Service,
   StepRecord,
@@ -85,6 +87,10 @@ export class RemoteService implements Service, ConnectionUser {
 
   cancel(params: TaskRef & { readonly reason?: string }): Promise<CancelResult> {
     return this.#connection.call("task.cancel", params);
+  }
+
+  restart(params: TaskRef & RestartOptions): Promise<Restarted> {
+    return this.#connection.call("task.restart", params);
   }
 
   graph(ref: TaskRef): Promise<GraphView> {

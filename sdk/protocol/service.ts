@@ -41,7 +41,10 @@ export interface ChildOf {
 
 /** Many tasks at once: all of them or none. Their root is a task of its own. */
 export interface GraphSubmit
-  extends Pick<SubmitParams, "idempotencyKey" | "priority" | "labels" | "metadata" | "trace" | "parent"> {
+  extends Pick<
+    SubmitParams,
+    "idempotencyKey" | "priority" | "labels" | "metadata" | "trace" | "parent"
+  > {
   readonly graph: Graph;
   /** What the graph's sources call its input. */
   readonly input?: unknown;
@@ -90,6 +93,23 @@ export interface CancelResult {
   readonly status: TaskStatus;
   /** `false`: it had ended before. `true`: the wish is durable; the outcome is in the status. */
   readonly accepted: boolean;
+}
+
+export interface RestartOptions {
+  /**
+   * `inPlace`, unless given: the task and what failed or was skipped because of it go on, and
+   * finished work is kept. `newTree`: a new root does it all again, or, with `from`, what follows.
+   */
+  readonly mode?: "inPlace" | "newTree";
+  /** Id of a task of the tree, for `newTree`: it, what had not succeeded and what depends on those run again. */
+  readonly from?: string;
+}
+
+export interface Restarted {
+  /** Of the task, or of the root of the new tree. */
+  readonly id: string;
+  /** How many tasks run again. */
+  readonly restarted: number;
 }
 
 /** Where a subscription's messages go. Must not throw and must not block. */
@@ -224,6 +244,8 @@ export interface Service {
   ): Promise<Subscription>;
   cancel(params: TaskRef & { readonly reason?: string }): Promise<CancelResult>;
 
+  /** `conflict`: it has not ended, or has succeeded, or somebody else has restarted it first. */
+  restart(params: TaskRef & RestartOptions): Promise<Restarted>;
   /** The tree that the task is in, as tasks and edges. */
   graph(ref: TaskRef): Promise<GraphView>;
   /** Makes a pipeline known by its name. The same body is the same version. */

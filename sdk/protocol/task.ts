@@ -59,6 +59,7 @@ export interface JournalEvent {
 export interface WaitingFor {
   readonly reason:
     | "start-time"
+    | "dependencies"
     | "backoff"
     | "no-worker"
     | "full-workers"

@@ -19,7 +19,8 @@ const wrong: Readonly<Record<string, Wrong>> = {
     words: ["get", "tasks", "--nope"],
     says: /unknown option '--nope'/,
   },
-  "a missing argument": { words: ["run"], says: /missing required argument 'definition'/ },
+  "nothing to run": { words: ["run"], says: /name what to run, or a file with --file/ },
+  "a missing flag": { words: ["apply"], says: /required option .-f, --file <file>. not specified/ },
   "a word too many": { words: ["version", "x"], says: /too many arguments/ },
   "a format that there is not": {
     words: ["get", "tasks", "-o", "yaml"],
@@ -166,7 +167,7 @@ describe.concurrent("usage", { timeout: 60_000 }, () => {
     [["run", "--help"], /Examples:\n {2}ktk run/],
     [["dev", "--help"], /KANTOKU_DATABASE_URL/],
     [["describe", "task", "--help"], /Examples:/],
-    [["help", "get"], /List tasks or workers/],
+    [["help", "get"], /List tasks, workers or pipelines/],
   ])("helps with %j", async (words, says) => {
     const end = await ktk(words);
     expect(end).toMatchObject({ code: 0, stderr: "" });

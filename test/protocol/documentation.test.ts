@@ -4,8 +4,12 @@ import { defaultBounds } from "../../gateway/bounds.ts";
 import { methods } from "../../gateway/methods/index.ts";
 import { parseMessage } from "../../gateway/wire/message.ts";
 import { notificationNames } from "../../gateway/wire/notification.ts";
+import { checkGraph } from "../../runtime/graph/check.ts";
+import { compilePreprocessor } from "../../runtime/preprocess/index.ts";
+import { checkVertex } from "../../runtime/service/submit-check.ts";
 import { closeCodes } from "../../sdk/protocol/close-code.ts";
 import { errorCodes } from "../../sdk/protocol/error-code.ts";
+import type { Graph } from "../../sdk/protocol/graph.ts";
 import { limits } from "../../sdk/protocol/limits.ts";
 
 const page = readFileSync(new URL("../../docs/PROTOCOL.md", import.meta.url), "utf8");
@@ -70,6 +74,29 @@ test("its examples of calls have params that the methods take", () => {
   }
 });
 
+test("its graphs are such as the runtime takes, or it tells what is wrong with them", () => {
+  const lines = page.split("\n");
+  const graphs = lines.flatMap((line, index) => {
+    const params = line.startsWith("→ ")
+      ? (JSON.parse(line.slice(2)) as Example).params
+      : undefined;
+    const graph = params?.["graph"] as Graph | undefined;
+    return graph === undefined ? [] : [{ graph, answer: lines[index + 1] ?? "" }];
+  });
+  expect(graphs.length).toBeGreaterThan(4);
+  for (const { graph, answer } of graphs) {
+    const problems = checkGraph(graph, {
+      checkVertex,
+      checkSource: (source) => {
+        const compiled = compilePreprocessor(source);
+        return "problems" in compiled ? compiled.problems.map(({ message }) => message) : [];
+      },
+    });
+    const told = answer.includes("-32014") ? (JSON.parse(answer.slice(2)) as Refusal) : undefined;
+    expect(problems).toEqual(told?.error.data.problems ?? []);
+  }
+});
+
 test("it says what the gateway does by default", () => {
   expect(defaultBounds).toMatchObject({
     connectionsMax: 10_000,
@@ -79,6 +106,10 @@ test("it says what the gateway does by default", () => {
     pingMs: 20_000,
   });
 });
+
+interface Refusal {
+  readonly error: { readonly data: { readonly problems: readonly object[] } };
+}
 
 interface Example {
   readonly method: string;

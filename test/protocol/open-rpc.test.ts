@@ -15,6 +15,11 @@ const served = [
   "attempt.fail",
   "attempt.progress",
   "attempt.refuse",
+  "attempt.resume",
+  "attempt.suspend",
+  "pipeline.get",
+  "pipeline.list",
+  "pipeline.register",
   "rpc.discover",
   "session.open",
   "session.ping",
@@ -23,6 +28,7 @@ const served = [
   "task.cancel",
   "task.events",
   "task.get",
+  "task.graph",
   "task.list",
   "task.result",
   "task.run",
@@ -55,8 +61,10 @@ test("what it says of a method holds: params, result, errors", async () => {
     components: { schemas: Record<string, object> };
   };
   const submit = methods.find(({ name }) => name === "task.submit");
-  expect(submit?.params.filter(({ required }) => required).map(({ name }) => name)).toEqual([
-    "definition",
+  expect(submit?.params.filter(({ required }) => required)).toEqual([]);
+  const complete = methods.find(({ name }) => name === "attempt.complete");
+  expect(complete?.params.filter(({ required }) => required).map(({ name }) => name)).toEqual([
+    "token",
   ]);
   const numbers = new Map(Object.entries(errorCodes).map(([code, { number }]) => [code, number]));
   for (const { summary, errors } of methods) {

@@ -137,13 +137,8 @@ describe("batching", () => {
 });
 
 describe("what is not served yet", () => {
-  const graph = { tasks: { a: { definition: "x" } }, result: "a" };
-
   test.each([
-    ["attempt.suspend", { token: "t" }, "Method not found"],
     ["task.signal", { id: "x", name: "y" }, "Method not found"],
-    ["task.submit", graph, "Graphs are not served yet"],
-    ["task.run", graph, "Graphs are not served yet"],
     ["task.subscribe", {}, "Filtered subscriptions are not served yet"],
     ["task.subscribe", { definition: "x" }, "Filtered subscriptions are not served yet"],
   ])("%s %j: -32601", async (method, params, message) => {

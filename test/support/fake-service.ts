@@ -203,6 +203,13 @@ export class FakeService {
         if (accepted) this.end(task.id, "cancelled");
         return { status: task.status, accepted };
       },
+      restart: async ({ mode, from, ...ref }) => {
+        const task = this.find(ref);
+        if (!isEnded(task.status)) throw new KantokuError("conflict", "It has not ended");
+        task.status = "ready";
+        this.append(task.id, "task.restarted", { to: "ready" });
+        return { id: task.id, restarted: 1 };
+      },
       graph: async (ref) => {
         const task = this.find(ref);
         const { id, status } = task;

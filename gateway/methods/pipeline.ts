@@ -1,0 +1,38 @@
+import { z } from "zod";
+import { method } from "./method.ts";
+import { anything, graph, name, nothing, version } from "./values.ts";
+import { pipelineView } from "./views.ts";
+
+const register = method({
+  name: "pipeline.register",
+  summary: "Makes a graph known by a name; the same body is the same version, registered once.",
+  params: z.strictObject({
+    name,
+    graph,
+    inputSchema: z.exactOptional(anything),
+    outputSchema: z.exactOptional(anything),
+  }),
+  result: pipelineView,
+  errors: ["invalid-definition", "too-large"],
+  handle: (params, { session }) => session.service.registerPipeline(params),
+});
+
+const get = method({
+  name: "pipeline.get",
+  summary: "A registered pipeline: the version asked for, or the one registered last.",
+  params: z.strictObject({ name, version: z.exactOptional(version) }),
+  result: pipelineView,
+  errors: ["not-found"],
+  handle: (params, { session }) => session.service.getPipeline(params),
+});
+
+const list = method({
+  name: "pipeline.list",
+  summary: "The pipelines of the namespace, each in the version registered last.",
+  params: nothing,
+  result: z.object({ pipelines: z.array(pipelineView) }),
+  errors: ["response-too-large"],
+  handle: (_params, { session }) => session.service.listPipelines(),
+});
+
+export const pipelineMethods = [register, get, list];
