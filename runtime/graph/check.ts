@@ -17,6 +17,21 @@ export interface CheckOptions {
 }
 
 const policies: ReadonlySet<unknown> = new Set<FailurePolicy>(["fail", "continue", "allow"]);
+const ofAnyVertex = "input refs after when onFailure priority labels metadata".split(" ");
+/** What may stand in each thing; a member that nobody reads is a mistake that nobody would notice. */
+const members = {
+  graph: new Set(["tasks", "result"]),
+  definition: new Set([
+    ...ofAnyVertex,
+    ..."definition version startAt timeoutMs attemptTimeoutMs retry".split(" "),
+  ]),
+  inner: new Set([...ofAnyVertex, "graph"]),
+  each: new Set([...ofAnyVertex, "each", "limit"]),
+  source: new Set("task input item all of path preprocessor".split(" ")),
+  ref: new Set("task input item all of path preprocessor at".split(" ")),
+  condition: new Set("task input item all of path preprocessor equals".split(" ")),
+} as const;
+
 /** Graphs within graphs, and sources within sources. */
 const nestingMax = 16;
 const problemsMax = 100;
@@ -56,6 +71,7 @@ class GraphCheck {
       return this.#note(path, "must be {tasks: {name: task}, result: name}");
     }
     if (within.depth > nestingMax) return this.#note(path, `nests more than ${nestingMax} deep`);
+    this.#members(graph, "graph", path);
     const names = Object.keys(graph.tasks);
     if (names.length === 0) this.#note(`${path}.tasks`, "must not be empty");
     const before = this.#tasks;
@@ -80,6 +96,8 @@ class GraphCheck {
     if (!namePattern.test(name)) this.#note(path, `its name must match ${namePattern.source}`);
     if (!isRecord(vertex)) return this.#note(path, "must be an object");
     const bodies = ["definition", "graph", "each"].filter((body) => body in vertex);
+    const kind = "each" in vertex ? "each" : "graph" in vertex ? "inner" : "definition";
+    if (bodies.length === 1) this.#members(vertex, kind, path);
     this.#body(vertex as unknown as GraphTask, path, within);
     if (bodies.length !== 1) this.#note(path, "must have one of definition, graph and each");
     const { refs = [], after = [], when, onFailure = "fail" } = vertex;
@@ -88,7 +106,9 @@ class GraphCheck {
     else for (const [index, ref] of refs.entries()) this.#ref(ref, `${path}.refs[${index}]`, at);
     if (!Array.isArray(after)) this.#note(`${path}.after`, "must be a list of names");
     else for (const [index, it] of after.entries()) this.#known(it, `${path}.after[${index}]`, at);
-    if (when !== undefined) this.#source(when, `${path}.when`, { ...at, nesting: 0 });
+    if (when === undefined) return;
+    this.#members(when, "condition", `${path}.when`);
+    this.#source(when, `${path}.when`, { ...at, nesting: 0 });
   }
 
   #body(vertex: GraphTask, path: string, within: Within): void {
@@ -107,6 +127,7 @@ class GraphCheck {
 
   #ref(ref: unknown, path: string, at: Site): void {
     if (!isRecord(ref)) return this.#note(path, "must be an object");
+    this.#members(ref, "ref", path);
     if (!isPointer(ref["at"])) this.#note(`${path}.at`, "must be a JSON pointer");
     this.#source(ref, path, { ...at, nesting: 0 });
   }
@@ -127,13 +148,25 @@ class GraphCheck {
     for (const flag of ["input", "item"]) {
       if (flag in source && source[flag] !== true) this.#note(`${path}.${flag}`, "must be true");
     }
-    if ("of" in source) this.#source(source["of"], `${path}.of`, deeper);
+    if ("of" in source) this.#part(source["of"], `${path}.of`, deeper);
     if (!("all" in source)) return;
     const { all } = source;
     if (typeof all !== "object" || all === null)
       return this.#note(`${path}.all`, "must be a list or an object");
     for (const [name, part] of Object.entries(all)) {
-      this.#source(part, `${path}.all.${name}`, deeper);
+      this.#part(part, `${path}.all.${name}`, deeper);
+    }
+  }
+
+  #part(source: unknown, path: string, at: Site & { nesting: number }): void {
+    this.#members(source, "source", path);
+    this.#source(source, path, at);
+  }
+
+  #members(value: unknown, kind: keyof typeof members, path: string): void {
+    if (!isRecord(value)) return;
+    for (const name of Object.keys(value)) {
+      if (!members[kind].has(name)) this.#note(`${path}.${name}`.slice(0, 300), "is unknown here");
     }
   }
 

@@ -1,7 +1,11 @@
 import type { TaskView, WaitingFor } from "../../sdk/protocol/task.ts";
+import { isSettled } from "../graph/outcome.ts";
 import type { TaskContext } from "../machines/task.machine.ts";
 import type { TaskRow, WorkerRow } from "../store/rows.ts";
 import type { Store } from "../store/store.ts";
+
+/** So many of the tasks that one waits for are named. */
+const namedMax = 10;
 
 /** Why a task does not run, in words and data; undefined when it runs or has ended. */
 export async function explainWaiting(
@@ -11,7 +15,9 @@ export async function explainWaiting(
 ): Promise<WaitingFor | undefined> {
   switch (row.status) {
     case "waiting":
-      return explainTimer(row, now);
+      return isBlocked(row) ? explainDependencies(store, row) : explainTimer(row, now);
+    case "running":
+      return row.place?.graph == null ? undefined : explainDependencies(store, row);
     case "ready":
       return explainQueue(store, row, now);
     case "quarantined":
@@ -24,6 +30,31 @@ export async function explainWaiting(
     default:
       return undefined;
   }
+}
+
+function isBlocked({ snapshot }: TaskRow): boolean {
+  const { context } = JSON.parse(snapshot) as { context: Partial<TaskContext> };
+  return context.isBlocked === true;
+}
+
+async function explainDependencies(store: Store, { id }: TaskRow): Promise<WaitingFor> {
+  const pending = (await store.graphs.dependenciesOf([id])).filter((it) => !isSettled(it));
+  const tasks = pending
+    .slice(0, namedMax)
+    .map(({ id: task, name, status }) => ({ task, name, status }));
+  if (pending.length === 0) {
+    return { reason: "dependencies", message: "its input is being made", data: { tasks } };
+  }
+  return {
+    reason: "dependencies",
+    message: `waits for ${inWords(pending.map(({ name, status }) => `${name} (${status})`))}`,
+    data: { tasks, pending: pending.length },
+  };
+}
+
+function inWords(names: readonly string[]): string {
+  const named = names.slice(0, namedMax).join(", ");
+  return names.length <= namedMax ? named : `${named} and ${names.length - namedMax} more`;
 }
 
 function explainTimer(row: TaskRow, now: number): WaitingFor {
