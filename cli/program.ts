@@ -6,6 +6,7 @@ import { addDevCommand } from "./commands/dev.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addGetCommand } from "./commands/get.ts";
 import { addGraphCommand } from "./commands/graph.ts";
+import { addRestartCommand } from "./commands/restart.ts";
 import { addRunCommand } from "./commands/run.ts";
 import { addVersionCommand } from "./commands/version.ts";
 import { addExamples } from "./options.ts";
@@ -34,6 +35,7 @@ export function createProgram(): Command {
   addDescribeCommand(program);
   addGraphCommand(program);
   addCancelCommand(program);
+  addRestartCommand(program);
   addDoctorCommand(program);
   addVersionCommand(program);
   for (const command of leavesOf(program)) command.option(verboseFlag, "show stacks of errors");

@@ -14,6 +14,7 @@ const toneByType: Readonly<Record<string, Tone>> = {
   "attempt.refused": "odd",
   "attempt.late": "odd",
   "task.cancelRequested": "odd",
+  "task.restarted": "odd",
 };
 
 export function eventColumns(): readonly Column<JournalEvent>[] {

@@ -79,6 +79,7 @@ const list = method({
     createdAfter: z.exactOptional(instant),
     createdBefore: z.exactOptional(instant),
     root: z.exactOptional(id),
+    restartRoot: z.exactOptional(id),
     orderBy: z.exactOptional(z.enum(["createdAt", "-createdAt"])),
     limit: z.exactOptional(z.int().min(1).max(limits.pageRowsMax)),
     cursor: z.exactOptional(text(1000)),
@@ -157,6 +158,23 @@ const cancel = method({
     session.service.cancel({ ...toRef(ref), ...(reason !== undefined && { reason }) }),
 });
 
+const restart = method({
+  name: "task.restart",
+  summary: "Does again what failed: in place, or as a new tree from the root or from a task of it.",
+  params: taskParams({
+    mode: z.exactOptional(z.enum(["inPlace", "newTree"])),
+    from: z.exactOptional(id),
+  }),
+  result: z.object({ id: z.string(), restarted: z.int() }),
+  errors: ["not-found", "conflict", "busy"],
+  handle: ({ mode, from, ...ref }, { session }) =>
+    session.service.restart({
+      ...toRef(ref),
+      ...(mode !== undefined && { mode }),
+      ...(from !== undefined && { from }),
+    }),
+});
+
 const graph = method({
   name: "task.graph",
   summary: "The tree that a task is in, from its root: all tasks, and who waits for whom.",
@@ -188,4 +206,5 @@ export const taskMethods = [
   subscribe,
   unsubscribe,
   cancel,
+  restart,
 ];

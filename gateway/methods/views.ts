@@ -22,6 +22,8 @@ export const taskView = z
     worker: z.exactOptional(z.string()),
     parent: z.exactOptional(z.string()),
     root: z.string(),
+    restartOf: z.exactOptional(z.string()),
+    restartRoot: z.exactOptional(z.string()),
     key: z.exactOptional(z.string()),
     labels,
     metadata,

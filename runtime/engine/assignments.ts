@@ -6,7 +6,7 @@ import type { JournalStore } from "../store/store.ts";
 import { toJournalEvent } from "./audience.ts";
 import { cancelGraceMs } from "./policy.ts";
 import type { Pool } from "./pool.ts";
-import type { TaskActor } from "./task-actor.ts";
+import { isFailedStep, type TaskActor } from "./task-actor.ts";
 import type { TaskDraft } from "./turn.ts";
 
 const journalPageRows = 1_000;
@@ -54,9 +54,9 @@ export class Assignments {
 
   /** An effect of an earlier owner's turn, derived from the snapshot. */
   sendCancel(actor: TaskActor): void {
-    const { token, worker, cancelReason } = actor.snapshot.context;
+    const { token, worker, cancel } = actor.snapshot.context;
     if (token === null || worker === null) return;
-    const reason = cancelReason ?? "cancelled";
+    const reason = cancel?.reason ?? "cancelled";
     this.#pool.get(worker)?.port?.cancel({ token, reason, graceMs: cancelGraceMs });
   }
 
@@ -91,7 +91,9 @@ export class Assignments {
   /** The steps of earlier attempts, up to what an assignment may carry. */
   async #readSteps(actor: TaskActor): Promise<{ journal: JournalEvent[]; next?: number }> {
     const journal: JournalEvent[] = [];
+    const { stepsBefore } = actor.snapshot.context;
     let bytes = 0;
+    let steps = 0;
     for (let after = 0; ; ) {
       const rows = await this.#journal.readType(
         actor.identity.id,
@@ -100,9 +102,11 @@ export class Assignments {
         journalPageRows,
       );
       for (const row of rows) {
-        bytes += row.data.length;
+        steps += 1;
+        const isForgotten = steps <= stepsBefore && isFailedStep(row);
+        bytes += isForgotten ? 0 : row.data.length;
         if (bytes > limits.assignmentJournalBytesMax) return { journal, next: after };
-        journal.push(toJournalEvent(row));
+        if (!isForgotten) journal.push(toJournalEvent(row));
         after = row.seq;
       }
       if (rows.length < journalPageRows) return { journal };

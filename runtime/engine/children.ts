@@ -23,6 +23,9 @@ export function toChildren(births: readonly Birth[]): Child[] {
   }));
 }
 
-function compositeOf(kind: "task" | "pipeline" | "each" | undefined): "pipeline" | "each" | null {
+/** Null: a worker does it. */
+export function compositeOf(
+  kind: "task" | "pipeline" | "each" | undefined,
+): "pipeline" | "each" | null {
   return kind === undefined || kind === "task" ? null : kind;
 }

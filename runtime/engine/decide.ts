@@ -139,6 +139,8 @@ function resolvedEvent(
     }
     case "skip":
       return { type: "task.skipped", reason: resolution.reason };
+    case "cancel":
+      return { type: "task.cancelRequested", reason: resolution.reason, graceUntil: now };
     case "fail":
       return { type: "task.failed", error: resolution.error };
     case "succeed":

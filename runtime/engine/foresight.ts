@@ -42,7 +42,7 @@ export interface Layout {
     readonly actor: TaskActor;
     readonly dependsOn: readonly string[];
   }[];
-  readonly sinks: readonly string[];
+  readonly members: readonly string[];
 }
 
 /**
@@ -63,7 +63,7 @@ export class Foresight {
   #outcomeChars = 0;
 
   /** Call once the turn that made them is committed. */
-  learn({ parent, children, sinks }: Layout): void {
+  learn({ parent, children, members }: Layout): void {
     const place = parsePlace(parent.identity);
     if (place === null || children.length > tasksMax) return;
     const tasks = new Map(
@@ -76,7 +76,7 @@ export class Foresight {
       this.#graphOf.set(actor.identity.id, graph);
       if (dependsOn.length > 0) this.#await({ actor, graph, dependsOn });
     }
-    this.#await({ actor: parent, graph, dependsOn: sinks });
+    this.#await({ actor: parent, graph, dependsOn: members });
     while (this.#graphOf.size > tasksMax || this.#outcomeChars > outcomeCharsMax) {
       const oldest = this.#graphs.keys().next();
       if (oldest.done) return;
@@ -103,6 +103,7 @@ export class Foresight {
   /** A turn was committed: F1. */
   committed(task: string, state: TaskState): void {
     if (isEnded(state.status)) return this.#ended(task, state);
+    if (state.status === "cancelling") this.forget(task);
     this.#graphOf.get(task)?.outcomes.delete(task);
     if (state.status !== "waiting") this.#waiting.delete(task);
   }

@@ -1,3 +1,4 @@
+import { isKantokuError } from "../../sdk/errors.ts";
 import type { GraphTask } from "../../sdk/protocol/graph.ts";
 import { limits } from "../../sdk/protocol/limits.ts";
 import type { TaskError } from "../../sdk/protocol/task.ts";
@@ -16,6 +17,7 @@ import type { DependencyRow, Store } from "../store/store.ts";
 import { toChildren } from "./children.ts";
 import type { Resolution } from "./messages.ts";
 import type { PipelineBook } from "./pipeline-book.ts";
+import type { RootSizes } from "./root-sizes.ts";
 import type { TaskActor } from "./task-actor.ts";
 
 /** A task whose dependencies have ended, and the letter that said so. */
@@ -31,6 +33,7 @@ export interface JoinsOptions {
   readonly log: Log;
   readonly preprocessing: Preprocessing;
   readonly pipelines: PipelineBook;
+  readonly sizes: RootSizes;
   /** Says what came of it to the actor. */
   resolved(released: Released, resolution: Resolution): void;
   /** Gives tasks back whose letters will be read again. */
@@ -90,13 +93,15 @@ export class Joins {
   async #gather(released: readonly Released[]): Promise<Facts> {
     const { tasks, graphs } = this.#options.store;
     const identities = released.map(({ actor }) => actor.identity);
-    const parents = new Set(identities.flatMap(({ parent }) => parent ?? []));
-    const [parentRows, dependencies] = await Promise.all([
-      tasks.readMany([...parents]),
+    const above = new Set(identities.flatMap(({ parent, root }) => [parent ?? root, root]));
+    const [rowsAbove, dependencies] = await Promise.all([
+      tasks.readMany([...above]),
       graphs.dependenciesOf(identities.map(({ id }) => id)),
     ]);
+    const doomed = new Set(rowsAbove.filter(isDoomed).map(({ id }) => id));
     return {
-      parents: new Map(parentRows.map((row) => [row.id, parseParent(row)])),
+      isBeingCancelled: ({ parent, root }) => doomed.has(parent ?? "") || doomed.has(root),
+      parents: new Map(rowsAbove.map((row) => [row.id, parseParent(row)])),
       dependencies: Map.groupBy(dependencies, ({ dependent }) => dependent),
     };
   }
@@ -126,6 +131,8 @@ export class Joins {
     const parent = identity.parent === null ? undefined : facts.parents.get(identity.parent);
     const position = parent && positionOf(identity.place?.name ?? "", parent.place);
     if (!parent || !position) throw new Error(`task ${identity.id} has no place under its parent`);
+    if (facts.isBeingCancelled(identity))
+      return { kind: "cancel", reason: "cancelled with the whole" };
     const preprocessed: Preprocessed[] = [];
     const resolved = await resolveInput(position, {
       // Not the row's input: a task that is restarted may have been resolved before.
@@ -158,7 +165,7 @@ export class Joins {
     },
   ): Promise<Resolution> {
     const { vertex, place, value, beginning } = given;
-    const { store, entropy, clock, pipelines } = this.#options;
+    const { sizes, entropy, clock, pipelines } = this.#options;
     const { graph } = place;
     const options = {
       parent: identity,
@@ -172,23 +179,27 @@ export class Joins {
       if (!hasItems(value)) return tooMuch("each needs a list of items");
       if (items.length === 0) return { kind: "succeed", output: "[]" };
     }
-    const size = await store.graphs.size(identity.root);
-    const count =
-      Object.keys(graph.tasks).length * (place.kind === "each" ? itemsOf(value).length : 1);
-    if (size + count > limits.descendantsMax) {
+    const copies = place.kind === "each" ? itemsOf(value).length : 1;
+    const count = Object.keys(graph.tasks).length * copies;
+    if (!(await sizes.mayGrow(identity.root, count))) {
       return tooMuch(`there would be more than ${limits.descendantsMax} tasks under one root`);
     }
     const limit = "each" in vertex ? vertex.limit : undefined;
-    const expansion: Expansion =
-      place.kind === "each"
-        ? expandEach(graph, {
-            ...options,
-            items: itemsOf(value),
-            given: givenOf(value),
-            ...(limit === undefined ? {} : { limit }),
-          })
-        : expandGraph(graph, { ...options, input: value });
-    return { ...beginning, children: toChildren(expansion.births), dependsOn: expansion.sinks };
+    try {
+      const { births, members }: Expansion =
+        place.kind === "each"
+          ? expandEach(graph, {
+              ...options,
+              items: itemsOf(value),
+              given: givenOf(value),
+              ...(limit === undefined ? {} : { limit }),
+            })
+          : expandGraph(graph, { ...options, input: value });
+      return { ...beginning, children: toChildren(births), dependsOn: members };
+    } catch (error) {
+      if (isKantokuError(error)) return tooMuch(error.message);
+      throw error;
+    }
   }
 
   async #preprocess(
@@ -205,8 +216,14 @@ export class Joins {
 }
 
 interface Facts {
+  /** What a letter says is on its way to it already: whichever is read first, it does not begin. */
+  isBeingCancelled(identity: TaskIdentity): boolean;
   readonly parents: ReadonlyMap<string, ParsedParent>;
   readonly dependencies: ReadonlyMap<string, readonly DependencyRow[]>;
+}
+
+function isDoomed({ status }: TaskRow): boolean {
+  return status === "cancelling" || status === "cancelled";
 }
 
 interface ParsedParent {

@@ -18,6 +18,7 @@ import { PipelineBook } from "./pipeline-book.ts";
 import { Pool } from "./pool.ts";
 import { Post } from "./post.ts";
 import { Repairs } from "./repairs.ts";
+import { RootSizes } from "./root-sizes.ts";
 import { createRounds, type Rounds } from "./rounds.ts";
 import { TaskDirectory } from "./task-directory.ts";
 import { Watches } from "./watches.ts";
@@ -59,6 +60,7 @@ export class Life {
   readonly post: Post;
   readonly watches: Watches;
   readonly pipelines: PipelineBook;
+  readonly sizes: RootSizes;
   readonly #options: LifeOptions;
   readonly #rounds: Rounds;
   readonly #deadlines: Deadlines;
@@ -124,6 +126,7 @@ export class Life {
     });
     this.directory.connect(this.backlog);
     this.pipelines = new PipelineBook({ store: store.pipelines, clock });
+    this.sizes = new RootSizes({ graphs: store.graphs, clock });
     const joins = new Joins({
       store,
       clock,
@@ -131,6 +134,7 @@ export class Life {
       log,
       preprocessing: options.preprocessing,
       pipelines: this.pipelines,
+      sizes: this.sizes,
       resolved: ({ actor, letter }, resolution) =>
         this.directory.post(actor, { type: "resolve", letter, resolution }),
       release: (tasks) => this.#release(tasks),

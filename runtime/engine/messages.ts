@@ -55,6 +55,7 @@ export type Resolution =
       readonly dependsOn: readonly string[];
     }
   | { readonly kind: "skip"; readonly reason: string }
+  | { readonly kind: "cancel"; readonly reason: string }
   | { readonly kind: "fail"; readonly error: TaskError }
   | { readonly kind: "succeed"; readonly output: JsonText }
   /** It came too late to mean anything. */

@@ -2,7 +2,7 @@ import type { SnapshotFrom } from "xstate";
 import { createFold, type StoredSnapshot } from "../machines/fold.ts";
 import { taskMachine } from "../machines/task.machine.ts";
 import type { Log } from "../ports/log.ts";
-import type { TaskIdentity, TaskRow, TaskState } from "../store/rows.ts";
+import type { EventRow, TaskIdentity, TaskRow, TaskState } from "../store/rows.ts";
 import type { TaskMessage } from "./messages.ts";
 
 export const taskFold = createFold(taskMachine);
@@ -54,6 +54,11 @@ export function createTaskActor(identity: TaskIdentity): TaskActor {
 /** Names one use of a step within its task. */
 export function stepKey({ step, occurrence }: { step: string; occurrence: number }): string {
   return `${step}#${occurrence}`;
+}
+
+/** One that failed for good: what is recorded of it is its error. */
+export function isFailedStep({ data }: Pick<EventRow, "data">): boolean {
+  return (JSON.parse(data) as { error?: unknown }).error != null;
 }
 
 export function restoreTaskActor(row: TaskRow, log: Log): TaskActor {

@@ -134,6 +134,13 @@ export class TaskDirectory {
     });
   }
 
+  /** Gives up what was taken for nothing: a turn without mail lets go of what needs no owner. */
+  leave(actors: readonly TaskActor[]): void {
+    for (const actor of actors) {
+      if (this.#actors.get(actor.identity.id) === actor) this.#schedule(actor);
+    }
+  }
+
   /** Reserves the worker's slot for a claimed task and sends it on its way. */
   assign(actor: TaskActor, worker: WorkerActor): void {
     const { identity, state, snapshot } = actor;
@@ -203,8 +210,7 @@ export class TaskDirectory {
       !(actor.isCommitting || actor.isScheduled || actor.mailbox.length > 0);
     if (held.length < mail.length || !held.every(isAsSeen)) {
       caller.answer(false);
-      // A turn with nothing to say gives up an ended task that this node took for this.
-      for (const { actor } of held) this.#schedule(actor);
+      this.leave(held.map(({ actor }) => actor));
       return [];
     }
     const drafts = mail.flatMap(({ actor, message }) => {
@@ -248,9 +254,9 @@ export class TaskDirectory {
       return { actor: child, dependsOn: submit.birth?.dependsOn ?? [] };
     });
     const drafts = born.flatMap((child) => this.#takeTurn(child.actor, batch));
-    const sinks = turn.links?.dependsOn ?? [];
+    const members = turn.links?.dependsOn ?? [];
     return together([own, ...drafts], ({ losers }) => {
-      if (!losers.has(turn.id)) this.#foresight.learn({ parent: actor, children: born, sinks });
+      if (!losers.has(turn.id)) this.#foresight.learn({ parent: actor, children: born, members });
     });
   }
 
@@ -436,7 +442,7 @@ export class TaskDirectory {
       );
     }
     if (value === "cancelling") {
-      this.#options.deadlines.set(token, { now, dueAt: context.graceUntil ?? now }, () =>
+      this.#options.deadlines.set(token, { now, dueAt: context.cancel?.graceUntil ?? now }, () =>
         this.#post(actor.identity.id, { type: "abandon", token }),
       );
     }

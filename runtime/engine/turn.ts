@@ -210,7 +210,7 @@ class Pen {
   /** Owned while an attempt is alive; everybody else's while it waits or has ended. */
   ownerAfter(node: string): string | null {
     const { value, context } = this.snapshot;
-    if (context.composite !== null) return null;
+    if (context.graph.composite !== null) return null;
     return value === "running" || value === "cancelling" ? node : null;
   }
 
@@ -317,7 +317,7 @@ class Pen {
   #end(now: number): void {
     this.#endedAt = now;
     if (this.snapshot.value === "cancelled") {
-      const reason = this.snapshot.context.cancelReason ?? "cancelled";
+      const reason = this.snapshot.context.cancel?.reason ?? "cancelled";
       this.#error = errorText("CancelledError", "cancelled", reason);
     }
   }

@@ -1,9 +1,10 @@
+import { KantokuError } from "../../sdk/errors.ts";
 import type { Graph, GraphTask } from "../../sdk/protocol/graph.ts";
 import { limits } from "../../sdk/protocol/limits.ts";
 import { encodePayload } from "../../sdk/values/payload.ts";
 import type { TaskIdentity } from "../store/rows.ts";
 import { fillPlain, type Scope } from "./evaluate.ts";
-import { dependenciesOf, isPlain, nameOf, sinksOf } from "./vertices.ts";
+import { dependenciesOf, isPlain, nameOf } from "./vertices.ts";
 
 /** A task that is to be made, and what it waits for. */
 export interface Birth {
@@ -16,8 +17,11 @@ export interface Birth {
 
 export interface Expansion {
   readonly births: readonly Birth[];
-  /** The tasks whose ends end the parent. */
-  readonly sinks: readonly string[];
+  /**
+   * All of them: the parent ends when they have. The last ones alone would not do, for one that is
+   * cancelled ends before what it waits for.
+   */
+  readonly members: readonly string[];
 }
 
 export interface ExpandOptions {
@@ -55,7 +59,7 @@ export function expandGraph(
 ): Expansion {
   const copy = { parent, item: null, ids: idsFor(graph, options.mintId), after: new Map() };
   const births = birthsOf(graph, { ...copy, scope: scopeOf(input) }, options);
-  return { births, sinks: sinksOf(graph).map((name) => idOf(copy.ids, name)) };
+  return { births, members: births.map(({ identity }) => identity.id) };
 }
 
 /**
@@ -72,14 +76,9 @@ export function expandEach(
     ...options
   }: { parent: Parent; items: readonly unknown[]; given: unknown; limit?: number } & ExpandOptions,
 ): Expansion {
-  const sinkNames = sinksOf(graph);
   const copies = items.map(() => idsFor(graph, options.mintId));
-  const sinksAt = (index: number) => {
-    const ids = copies[index];
-    return ids === undefined ? [] : sinkNames.map((name) => idOf(ids, name));
-  };
   const births = items.flatMap((item, index) => {
-    const before = limit === undefined ? [] : sinksAt(index - limit);
+    const before = limit === undefined ? [] : [...(copies[index - limit]?.values() ?? [])];
     const ids = copies[index] ?? new Map<string, string>();
     const starts = Object.keys(graph.tasks).filter(
       (name) => dependenciesOf(graph.tasks[name] as GraphTask).size === 0,
@@ -91,7 +90,7 @@ export function expandEach(
       options,
     );
   });
-  return { births, sinks: items.flatMap((_, index) => sinksAt(index)) };
+  return { births, members: births.map(({ identity }) => identity.id) };
 }
 
 interface Copy {
@@ -124,6 +123,7 @@ function identify(
   const { vertex, input, copy, options } = given;
   const { parent } = copy;
   const pipeline = "definition" in vertex ? options.pipelines.get(pipelineKey(vertex)) : undefined;
+  if (pipeline !== undefined) assertNoAttempts({ ...vertex }, `tasks.${name}`);
   const kind = "each" in vertex ? "each" : "graph" in vertex || pipeline ? "pipeline" : "task";
   const graph = "each" in vertex ? vertex.each : "graph" in vertex ? vertex.graph : pipeline?.graph;
   return {
@@ -161,6 +161,19 @@ function idOf(ids: ReadonlyMap<string, string>, name: string): string {
   const id = ids.get(name);
   if (id === undefined) throw new RangeError(`the graph has no task ${name}`);
   return id;
+}
+
+const ofAttempts = ["startAt", "timeoutMs", "attemptTimeoutMs", "retry"] as const;
+
+/** @throws KantokuError for what only a task that a worker does can have */
+export function assertNoAttempts(asked: Readonly<Record<string, unknown>>, at: string): void {
+  const misplaced = ofAttempts.filter((name) => asked[name] !== undefined);
+  if (misplaced.length === 0) return;
+  throw new KantokuError(
+    "invalid-params",
+    `${at} is a pipeline and has no ${misplaced.join(", ")}: say it of its tasks`,
+    { data: { path: misplaced[0] ?? at } },
+  );
 }
 
 /** Whether a task at this depth may have tasks under it. */

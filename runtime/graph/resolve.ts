@@ -13,7 +13,7 @@ import {
   type Scope,
 } from "./evaluate.ts";
 import { judge, type Outcome, outputOf, type Verdict } from "./outcome.ts";
-import { dependenciesOf, nameOf, type Position, sourcesOf } from "./vertices.ts";
+import { dependenciesOf, nameOf, type Position, sinksOf, sourcesOf, vertexOf } from "./vertices.ts";
 
 /** What a task may do whose dependencies have ended. */
 export type Resolved =
@@ -111,7 +111,11 @@ export function finish(
   { kind, graph, copies }: { kind: "pipeline" | "each"; graph: Graph; copies: number },
   outcomes: readonly Outcome[],
 ): Finished {
-  const verdict = judge(outcomes.filter(({ status }) => status !== "skipped"));
+  const sinks = sinksOf(graph);
+  // What failed earlier has been judged by those that waited for it.
+  const isLast = ({ name }: Outcome) => sinks.has(kind === "each" ? vertexOf(name) : name);
+  const last = outcomes.filter(isLast);
+  const verdict = judge(last.filter(({ status }) => status !== "skipped"));
   if (verdict.kind === "fail") return verdict;
   const byName = new Map(outcomes.map((outcome) => [outcome.name, outcome]));
   const resultOf = (item: number | null) => {

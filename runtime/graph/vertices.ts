@@ -15,10 +15,15 @@ export function nameOf(vertex: string, item: number | null): string {
 
 /** Null: the graph has no such task. */
 export function positionOf(name: string, { kind, graph }: ParsedPlace): Position | null {
-  const dot = kind === "each" ? name.indexOf(".") : -1;
-  const vertex = graph.tasks[name.slice(dot + 1)];
+  const isCopy = kind === "each" && name.includes(".");
+  const vertex = graph.tasks[isCopy ? vertexOf(name) : name];
   if (vertex === undefined) return null;
-  return { vertex, item: dot === -1 ? null : Number(name.slice(0, dot)) };
+  return { vertex, item: isCopy ? Number.parseInt(name, 10) : null };
+}
+
+/** Of a copy's name, what it is called in its graph. */
+export function vertexOf(name: string): string {
+  return name.slice(name.indexOf(".") + 1);
 }
 
 /** A parent's place with its graph as data. */
@@ -56,11 +61,12 @@ export function isPlain(vertex: GraphTask): boolean {
   );
 }
 
-/** The tasks whose ends end the whole: those that nobody waits for, and the result. */
-export function sinksOf(graph: Graph): readonly string[] {
+/** The tasks whose failures are the failure of the whole: those nobody waits for, and the result. */
+export function sinksOf(graph: Graph): ReadonlySet<string> {
   const awaited = new Set<string>();
   for (const vertex of Object.values(graph.tasks)) {
     for (const name of dependenciesOf(vertex)) awaited.add(name);
   }
-  return Object.keys(graph.tasks).filter((name) => !awaited.has(name) || name === graph.result);
+  const names = Object.keys(graph.tasks);
+  return new Set(names.filter((name) => !awaited.has(name) || name === graph.result));
 }

@@ -9,15 +9,11 @@ import type { TaskIdentity } from "../store/rows.ts";
 import { reading } from "./faults.ts";
 import { invalid } from "./submit-check.ts";
 
-/** Under this many tasks a root is not counted again for each child: nodes count for themselves. */
-const recountEvery = 100;
-const rootsRemembered = 10_000;
 const childNamePattern = /^[A-Za-z0-9_.:/#-]{1,240}$/;
 
 /** Running tasks as parents: whether they may have another child. */
 export class Lineage {
   readonly #engine: Engine;
-  readonly #sizes = new Map<string, { counted: number; since: number }>();
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -52,18 +48,8 @@ export class Lineage {
   }
 
   async #count(parent: TaskIdentity): Promise<void> {
-    const { root } = parent;
-    const size = this.#sizes.get(root) ?? { counted: 0, since: recountEvery };
-    if (size.since >= recountEvery) {
-      size.counted = await reading(() => this.#engine.store.graphs.size(root));
-      size.since = 0;
-    }
-    size.since += 1;
-    this.#sizes.delete(root);
-    this.#sizes.set(root, size);
-    const oldest = this.#sizes.keys().next();
-    if (this.#sizes.size > rootsRemembered && !oldest.done) this.#sizes.delete(oldest.value);
-    if (size.counted + size.since <= limits.descendantsMax) return;
+    const { sizes } = this.#engine.life;
+    if (await reading(() => sizes.mayGrow(parent.root, 1))) return;
     throw tooMany(`a root may have at most ${limits.descendantsMax} tasks under it`, parent);
   }
 }

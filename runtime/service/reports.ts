@@ -5,7 +5,7 @@ import { isEnded, type TaskError } from "../../sdk/protocol/task.ts";
 import { encodePayload } from "../../sdk/values/payload.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Caller, TaskMessage } from "../engine/messages.ts";
-import { restoreSnapshot, stepKey, type TaskActor } from "../engine/task-actor.ts";
+import { isFailedStep, restoreSnapshot, stepKey, type TaskActor } from "../engine/task-actor.ts";
 import { taskOfToken } from "../engine/token.ts";
 import type { JsonText } from "../store/rows.ts";
 import { reading } from "./faults.ts";
@@ -172,13 +172,17 @@ export class Reports {
   async #readSteps(actor: TaskActor): Promise<Set<string>> {
     const { journal } = this.#engine.store;
     const steps = new Set<string>();
+    let count = 0;
+    const { stepsBefore } = actor.snapshot.context;
     for (let after = 0; ; ) {
       const rows = await reading(() =>
         journal.readType(actor.identity.id, "step.recorded", after, stepsPageRows),
       );
       for (const row of rows) {
-        steps.add(stepKey(JSON.parse(row.data) as { step: string; occurrence: number }));
+        count += 1;
         after = row.seq;
+        if (count <= stepsBefore && isFailedStep(row)) continue;
+        steps.add(stepKey(JSON.parse(row.data) as { step: string; occurrence: number }));
       }
       if (rows.length < stepsPageRows) return steps;
     }

@@ -10,6 +10,8 @@ import type {
   ListParams,
   Recorded,
   RegisterParams,
+  Restarted,
+  RestartOptions,
   RunResult,
   Service,
   StepRecord,
@@ -37,6 +39,7 @@ import { viewGraph } from "./graph-view.ts";
 import { findTask, Outcomes } from "./outcomes.ts";
 import { Pipelines } from "./pipelines.ts";
 import { Reports } from "./reports.ts";
+import { Restarts } from "./restarts.ts";
 import { Submissions } from "./submissions.ts";
 import { checkAsked, encodeLabels, invalid } from "./submit-check.ts";
 import { toTaskView, toWorkerView } from "./views.ts";
@@ -51,6 +54,7 @@ export interface ServiceParts {
   readonly outcomes: Outcomes;
   readonly reports: Reports;
   readonly pipelines: Pipelines;
+  readonly restarts: Restarts;
 }
 
 export function createServiceParts(engine: Engine): ServiceParts {
@@ -60,6 +64,7 @@ export function createServiceParts(engine: Engine): ServiceParts {
     outcomes: new Outcomes(engine),
     reports: new Reports(engine),
     pipelines: new Pipelines(engine),
+    restarts: new Restarts(engine),
   };
 }
 
@@ -153,6 +158,10 @@ export class EngineService implements Service {
     return { status: row.status, accepted };
   }
 
+  restart(params: TaskRef & RestartOptions): Promise<Restarted> {
+    return this.#parts.restarts.restart(this.#namespace, params);
+  }
+
   async graph(ref: TaskRef): Promise<GraphView> {
     const { engine } = this.#parts;
     const { root } = await findTask(engine, this.#namespace, ref);
@@ -231,7 +240,8 @@ export class EngineService implements Service {
   }
 
   #query(params: ListParams, limit: number): TaskQuery {
-    const { status, definition, labels, createdAfter, createdBefore, root, cursor } = params;
+    const { status, definition, labels, createdAfter, createdBefore } = params;
+    const { root, restartRoot, cursor } = params;
     if (labels !== undefined) encodeLabels(labels);
     return {
       namespace: this.#namespace,
@@ -241,6 +251,7 @@ export class EngineService implements Service {
       ...(createdAfter === undefined ? {} : { createdAfter }),
       ...(createdBefore === undefined ? {} : { createdBefore }),
       ...(root === undefined ? {} : { root }),
+      ...(restartRoot === undefined ? {} : { restartRoot }),
       order: params.orderBy === "createdAt" ? "ascending" : "descending",
       ...(cursor === undefined ? {} : { beyond: checkCursor(cursor) }),
       limit,

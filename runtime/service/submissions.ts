@@ -7,7 +7,12 @@ import { encodePayload } from "../../sdk/values/payload.ts";
 import { toChildren } from "../engine/children.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Caller, GraphBirth } from "../engine/messages.ts";
-import { type Expansion, expandGraph, type PipelineVersion } from "../graph/expand.ts";
+import {
+  assertNoAttempts,
+  type Expansion,
+  expandGraph,
+  type PipelineVersion,
+} from "../graph/expand.ts";
 import type { TaskIdentity, TaskPlace, TaskRow } from "../store/rows.ts";
 import { reading } from "./faults.ts";
 import { assertGraph } from "./graph-check.ts";
@@ -46,8 +51,10 @@ export class Submissions {
     const child = parent === undefined ? null : await this.#childOf(namespace, parent);
     const pipeline = this.#isServed(intake) ? null : await this.#findPipeline(intake);
     if (pipeline === null) return this.#submitTask({ ...intake, child });
+    assertNoAttempts({ ...params }, params.definition);
     const { version, graph } = pipeline;
-    return this.#submitTask({ ...intake, checked: { ...checked, version }, graph, child });
+    const isNamed = checked.version === "";
+    return this.#submitTask({ ...intake, checked: { ...checked, version }, graph, child, isNamed });
   }
 
   async #submitGraph(namespace: string, params: GraphSubmit): Promise<Submitted> {
@@ -227,6 +234,8 @@ export class Submissions {
 
 /** What is to become a task. */
 interface Intake {
+  /** A pipeline's name was given and no version: whichever it stood for the first time is right. */
+  readonly isNamed?: boolean;
   readonly namespace: string;
   readonly checked: CheckedSubmit;
   readonly graph: Graph | null;
@@ -248,11 +257,12 @@ function placeOf(graph: Graph | null, child: Intake["child"]): TaskPlace {
   };
 }
 
-function birthOf({ births, sinks }: Expansion): GraphBirth {
+/** How a pipeline begins whose input stands. */
+export function birthOf({ births, members }: Expansion): GraphBirth {
   return {
     composite: "pipeline",
     isBlocked: false,
-    dependsOn: sinks,
+    dependsOn: members,
     children: toChildren(births),
   };
 }
@@ -270,11 +280,16 @@ function bytesOf(identity: TaskIdentity, layout: Expansion | null): number {
 }
 
 /** The body compared is the canonical form of definition, version and input, and of the graph. */
-function hasSameBody(winner: TaskRow, { checked, graph }: Intake): boolean {
+function hasSameBody(winner: TaskRow, { checked, graph, isNamed }: Intake): boolean {
+  if (isNamed) return winner.definition === checked.definition && hasSameInput(winner, checked);
   if (canonicalJson(JSON.parse(winner.place?.graph ?? "null")) !== canonicalJson(graph))
     return false;
   if (winner.definition !== checked.definition) return false;
   if (checked.version !== "" && winner.version !== checked.version) return false;
+  return hasSameInput(winner, checked);
+}
+
+function hasSameInput(winner: TaskRow, checked: CheckedSubmit): boolean {
   if (winner.input === checked.input) return true;
   return canonicalJson(JSON.parse(winner.input)) === canonicalJson(JSON.parse(checked.input));
 }

@@ -38,8 +38,10 @@ export function checkVertex(vertex: GraphTask): readonly GraphProblem[] {
     return [];
   } catch (error) {
     if (!isKantokuError(error)) throw error;
-    const path = error.data["path"];
-    return [{ path: typeof path === "string" ? path : "input", message: error.message }];
+    const path = typeof error.data["path"] === "string" ? error.data["path"] : "input";
+    const { message } = error;
+    const isNamed = message.startsWith(`${path} `);
+    return [{ path, message: isNamed ? message.slice(path.length + 1) : message }];
   }
 }
 

@@ -22,6 +22,7 @@ export function toTaskView(row: TaskRow): TaskView {
     ...(row.worker === null ? {} : { worker: row.worker }),
     ...(row.parent === null ? {} : { parent: row.parent }),
     root: row.root,
+    ...(row.restart && { restartOf: row.restart.of, restartRoot: row.restart.root }),
     ...(row.key === null ? {} : { key: row.key }),
     labels: JSON.parse(row.labels) as TaskView["labels"],
     metadata: JSON.parse(row.metadata) as TaskView["metadata"],

@@ -34,7 +34,7 @@ export async function explainWaiting(
 
 function isBlocked({ snapshot }: TaskRow): boolean {
   const { context } = JSON.parse(snapshot) as { context: Partial<TaskContext> };
-  return context.isBlocked === true;
+  return context.graph?.isBlocked === true;
 }
 
 async function explainDependencies(store: Store, { id }: TaskRow): Promise<WaitingFor> {

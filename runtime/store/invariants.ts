@@ -8,7 +8,7 @@ export const invariants = {
   "journal-has-actor": "Every journal belongs to a task or a worker.",
   "queue-matches-ready": "A task is in the queue if and only if it is ready and nobody owns it.",
   "ended-is-final":
-    "A task has ended if and only if its journal has; after that only late attempts are noted.",
+    "A task has ended if and only if its journal has; after that only late attempts and a restart are noted.",
   "ended-has-end": "A task that has ended says when, and no other does.",
   "ended-has-output-or-error": "A task that succeeded has an output, one that failed an error.",
   "one-outcome-per-attempt": "No attempt has two outcomes.",

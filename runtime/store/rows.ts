@@ -20,6 +20,13 @@ export interface TaskPlace {
   readonly isAwaited: boolean;
 }
 
+/** That a root does again what an earlier one did. */
+export interface Restart {
+  readonly of: string;
+  /** The first of the chain. */
+  readonly root: string;
+}
+
 /** What a submit fixes for ever, but for the input of a task that waits for what goes into it. */
 export interface TaskIdentity {
   readonly id: string;
@@ -34,6 +41,7 @@ export interface TaskIdentity {
   readonly parent: string | null;
   readonly trace: string | null;
   readonly place?: TaskPlace;
+  readonly restart?: Restart;
   readonly createdAt: Instant;
 }
 

@@ -109,6 +109,8 @@ export interface TaskStore {
   release(node: string, ids: readonly string[]): Promise<void>;
   read(namespace: string, id: string): Promise<TaskRow | null>;
   readByKey(namespace: string, key: string): Promise<TaskRow | null>;
+  /** The root that did this one again. */
+  readRestart(of: string): Promise<TaskRow | null>;
   /** Any namespace: for answering tokens and watches. */
   readMany(ids: readonly string[]): Promise<readonly TaskRow[]>;
   list(query: TaskQuery): Promise<readonly TaskRow[]>;
@@ -125,6 +127,8 @@ export interface TaskQuery {
   readonly createdAfter?: Instant;
   readonly createdBefore?: Instant;
   readonly root?: string;
+  /** This root, and all that did it again. */
+  readonly restartRoot?: string;
   readonly order: "ascending" | "descending";
   /** Keyset: strictly beyond this id in the order. */
   readonly beyond?: string;

@@ -73,6 +73,8 @@ export interface ListParams {
   readonly createdAfter?: number;
   readonly createdBefore?: number;
   readonly root?: string;
+  /** A root, and all that did it again. */
+  readonly restartRoot?: string;
   readonly orderBy?: "createdAt" | "-createdAt";
   readonly limit?: number;
   readonly cursor?: string;

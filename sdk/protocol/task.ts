@@ -1,4 +1,7 @@
-/** `waiting` and the rest up to `quarantined` can still move; the last four are for ever. */
+/**
+ * `waiting` and the rest up to `quarantined` can still move; the last four are ends, which only a
+ * restart takes back, and never `succeeded`.
+ */
 export const taskStatuses = [
   "waiting",
   "ready",
@@ -87,6 +90,9 @@ export interface TaskView {
   readonly worker?: string;
   readonly parent?: string;
   readonly root: string;
+  /** Of a root that does an earlier one again: that one, and the first of the chain. */
+  readonly restartOf?: string;
+  readonly restartRoot?: string;
   readonly key?: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly metadata: Readonly<Record<string, unknown>>;

@@ -3,12 +3,16 @@ import type { Store } from "../../runtime/store/store.ts";
 import { describeCommits } from "./store/commits.suite.ts";
 import { describeDefinitions } from "./store/definitions.suite.ts";
 import { describeDoctor } from "./store/doctor.suite.ts";
+import { describeGraphs } from "./store/graphs.suite.ts";
 import { describeHints } from "./store/hints.suite.ts";
 import { describeJournal } from "./store/journal.suite.ts";
+import { describeLinks } from "./store/links.suite.ts";
 import { describeMail } from "./store/mail.suite.ts";
 import { describeNodes } from "./store/nodes.suite.ts";
 import { describeOwnership } from "./store/ownership.suite.ts";
+import { describePipelines } from "./store/pipelines.suite.ts";
 import { describeQueue } from "./store/queue.suite.ts";
+import { describeRestart } from "./store/restart.suite.ts";
 import { describeTasks } from "./store/tasks.suite.ts";
 import { describeTimers } from "./store/timers.suite.ts";
 import { describeTwoNodes } from "./store/two-nodes.suite.ts";
@@ -67,6 +71,10 @@ export function describeStore(name: string, factory: StoreFactory): void {
       describeMail,
       describeWorkers,
       describeDefinitions,
+      describeLinks,
+      describeGraphs,
+      describeRestart,
+      describePipelines,
       describeWatches,
       describeHints,
       describeDoctor,

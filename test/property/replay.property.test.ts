@@ -61,6 +61,7 @@ const assigned = of(
 const rest: readonly fc.Arbitrary<TaskEvent>[] = [
   submitted,
   of("task.readied", fc.constant({})),
+  of("task.restarted", fc.constant({ to: "ready" as const })),
   of("task.timedOut", fc.constant({})),
   of("task.cancelRequested", fc.record({ reason, graceUntil: instant })),
   of("attempt.succeeded", fc.record({ token })),
@@ -188,7 +189,7 @@ describe.each([
   });
 });
 
-test("a task that has ended stays as it ended: only late attempts are noted", () => {
+test("a task that has ended stays as it ended, but for a restart: only late attempts are noted", () => {
   const ended = new Set<unknown>(["succeeded", "failed", "cancelled"]);
   const seen = new Set<unknown>();
   fc.assert(
@@ -197,7 +198,10 @@ test("a task that has ended stays as it ended: only late attempts are noted", ()
       for (const event of events) {
         const { snapshot: next, wishes } = taskFold.next(snapshot, event);
         seen.add(next.value);
-        if (ended.has(snapshot.value)) {
+        if (event.type === "task.restarted" && next !== snapshot) {
+          expect(["failed", "cancelled", "quarantined"]).toContain(snapshot.value);
+          expect(next.value).toBe("ready");
+        } else if (ended.has(snapshot.value)) {
           expect(next.value).toBe(snapshot.value);
           expect(wishes).toEqual([]);
           if (next !== snapshot) expect(event.type).toBe("attempt.late");

@@ -30,6 +30,7 @@ const served = [
   "task.get",
   "task.graph",
   "task.list",
+  "task.restart",
   "task.result",
   "task.run",
   "task.submit",

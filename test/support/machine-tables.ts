@@ -6,6 +6,8 @@ import { tableOf } from "./markdown-table.ts";
 /** What the guards ask, for readers; a guard without a line here fails the page. */
 const questions: Readonly<Record<string, string>> = {
   startsLater: "its start lies in the future",
+  isRestartedBlocked: "it waits for others, or for its input",
+  isRestartedWhole: "other tasks do it, and they go on",
   isHeld: "it is about the running attempt",
   isHeldAndMayRetry:
     "it is about the running attempt, the error does not forbid a retry, attempts are left, and the next one can begin before the deadline",

@@ -57,7 +57,7 @@ function commitBatch(tables: Tables, batch: Batch): Committed {
 
 /**
  * Submits whose key or place is taken, by an earlier task or by one before them in the batch; and
- * what is under one that lost.
+ * what is under one that lost, or that is not there.
  */
 function findLosers(tables: Tables, batch: Batch): ReadonlySet<string> {
   const losers = new Set<string>();
@@ -68,10 +68,16 @@ function findLosers(tables: Tables, batch: Batch): ReadonlySet<string> {
     if (key !== null) contend(compound(namespace, key), tables.keys, turn.id);
     const place = placeOf(turn.identity);
     if (place !== null) contend(place, tables.places, turn.id);
+    const { restart } = turn.identity;
+    if (restart !== undefined) contend(restart.of, tables.restarts, turn.id);
   }
+  const made = new Set<string>();
   for (const turn of batch.turns) {
     if (turn.kind !== "task" || turn.identity === null) continue;
-    if (losers.has(turn.identity.parent ?? "")) losers.add(turn.id);
+    const { parent, place } = turn.identity;
+    const isOrphan = parent !== null && !made.has(parent) && !tables.tasks.has(parent);
+    if (place !== undefined && isOrphan) losers.add(turn.id);
+    if (!losers.has(turn.id)) made.add(turn.id);
   }
   return losers;
 

@@ -38,7 +38,7 @@ export function mistakenIn(tables: Tables, turns: readonly Turn[]): Turn | null 
     const dependencies = [...(tables.dependencies.get(id) ?? [])];
     const awaited = dependencies.filter((it) => ends.has(it)).length;
     const again = dependencies.filter((it) => reopened.has(it)).length;
-    return awaited !== (tables.gates.get(id) ?? 0) + again;
+    return awaited === 0 || awaited !== (tables.gates.get(id) ?? 0) + again;
   };
   return tasks.find(isMistaken) ?? null;
 }

@@ -34,6 +34,8 @@ export interface Tables {
   readonly timersByActor: Map<string, Map<TimerRow["kind"], TimerRow>>;
   /** Tasks by (parent, name). */
   readonly places: Map<string, string>;
+  /** The root that did another again, by that other. */
+  readonly restarts: Map<string, string>;
   /** Dependencies by dependent, dependents by dependency. */
   readonly dependencies: Map<string, Set<string>>;
   readonly dependents: Map<string, Set<string>>;
@@ -71,6 +73,7 @@ export function createTables(clock: Clock): Tables {
     timers: new Ordered((timer) => timer, byDueAt),
     timersByActor: new Map(),
     places: new Map(),
+    restarts: new Map(),
     dependencies: new Map(),
     dependents: new Map(),
     gates: new Map(),
@@ -114,6 +117,7 @@ export function putTask(tables: Tables, task: TaskRow): void {
     if (task.key !== null) tables.keys.set(compound(task.namespace, task.key), task.id);
     const place = placeOf(task);
     if (place !== null) tables.places.set(place, task.id);
+    if (task.restart !== undefined) tables.restarts.set(task.restart.of, task.id);
   } else {
     leaveQueue(tables, before);
   }
@@ -140,6 +144,7 @@ export function deleteTask(tables: Tables, task: TaskRow): void {
   tables.watches.delete(task.id);
   const place = placeOf(task);
   if (place !== null) tables.places.delete(place);
+  if (task.restart !== undefined) tables.restarts.delete(task.restart.of);
   for (const dependency of tables.dependencies.get(task.id) ?? []) {
     tables.dependents.get(dependency)?.delete(task.id);
   }

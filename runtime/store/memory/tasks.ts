@@ -39,6 +39,11 @@ export function createTaskStore(tables: Tables): TaskStore {
       return (id !== undefined && tables.tasks.get(id)) || null;
     },
 
+    async readRestart(of) {
+      const id = tables.restarts.get(of);
+      return (id !== undefined && tables.tasks.get(id)) || null;
+    },
+
     async readMany(ids) {
       return existing(ids);
     },
@@ -82,6 +87,10 @@ function matches(task: TaskRow, query: TaskQuery): boolean {
   if (query.createdAfter !== undefined && task.createdAt <= query.createdAfter) return false;
   if (query.createdBefore !== undefined && task.createdAt >= query.createdBefore) return false;
   if (query.root !== undefined && task.root !== query.root) return false;
+  if (query.restartRoot !== undefined) {
+    const isOfChain = [task.id, task.restart?.root].includes(query.restartRoot);
+    if (!isOfChain) return false;
+  }
   return query.labels === undefined || hasLabels(task, query.labels);
 }
 

@@ -62,7 +62,7 @@ const checks: Readonly<Record<string, string>> = {
     where ready.id is null or tasks.id is null
     group by 1`,
 
-  /** A task has ended if and only if its journal has; then only a late attempt or a restart is noted. */
+  /** A task has ended if and only if its journal has; then only late attempts and a restart are noted. */
   "ended-is-final": `
     select tasks.id
     from kantoku.tasks as tasks

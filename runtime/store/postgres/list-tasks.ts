@@ -34,7 +34,7 @@ export function listStatement(query: TaskQuery): ListStatement {
 }
 
 function filtersOf(query: TaskQuery, bind: (value: Parameter) => string): string[] {
-  const { definition, labels, createdAfter, createdBefore, root, beyond } = query;
+  const { definition, labels, createdAfter, createdBefore, root, restartRoot, beyond } = query;
   const filters = [`namespace = ${bind(query.namespace)}::text`];
   if (definition !== undefined) filters.push(`definition = ${bind(definition)}::text`);
   if (labels !== undefined) filters.push(`labels @> ${bind(JSON.stringify(labels))}::text::jsonb`);
@@ -47,6 +47,10 @@ function filtersOf(query: TaskQuery, bind: (value: Parameter) => string): string
   if (root !== undefined) {
     const id = `${bind(root)}::uuid`;
     filters.push(`(id = ${id} or root = ${id} and root <> id)`);
+  }
+  if (restartRoot !== undefined) {
+    const id = `${bind(restartRoot)}::uuid`;
+    filters.push(`(id = ${id} or restart_root = ${id})`);
   }
   if (beyond !== undefined) {
     filters.push(`id ${query.order === "ascending" ? ">" : "<"} ${bind(beyond)}::uuid`);

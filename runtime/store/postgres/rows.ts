@@ -40,6 +40,8 @@ export const taskColumns = columns([
   "graph",
   "depth",
   "awaited",
+  "restart_of",
+  "restart_root",
 ]);
 
 export const workerColumns = columns([
@@ -93,6 +95,9 @@ export function taskOf(row: Row): TaskRow {
     endedAt: row["ended_at"],
     progress: row["progress"],
     ...(row["kind"] === "task" && row["name"] === null ? {} : { place: placeOf(row) }),
+    ...(row["restart_of"] === null
+      ? {}
+      : { restart: { of: row["restart_of"], root: row["restart_root"] } }),
   } as TaskRow;
 }
 

@@ -47,6 +47,9 @@ select ${taskColumns.bare} from kantoku.tasks where id = $1::uuid and namespace 
 export const readByKey = `
 select ${taskColumns.bare} from kantoku.tasks where namespace = $1::text and key = $2::text`;
 
+export const readRestart = `
+select ${taskColumns.bare} from kantoku.tasks where restart_of = $1::uuid`;
+
 export const readMany = `
 select ${taskColumns.bare} from kantoku.tasks where id = any ($1::text::uuid[])`;
 
@@ -114,6 +117,11 @@ export function createTaskStore({ takings, readers, desk }: Connections): TaskSt
       return row === undefined ? null : taskOf(row);
     },
 
+    async readRestart(of) {
+      const [row] = await readers.ask(readRestart, [of]);
+      return row === undefined ? null : taskOf(row);
+    },
+
     async readMany(ids) {
       const known = ids.filter(isId);
       if (known.length === 0) return [];
@@ -121,7 +129,8 @@ export function createTaskStore({ takings, readers, desk }: Connections): TaskSt
     },
 
     async list(query) {
-      if (query.root !== undefined && !isId(query.root)) return [];
+      const { root, restartRoot } = query;
+      if ([root, restartRoot].some((id) => id !== undefined && !isId(id))) return [];
       const { text, parameters } = listStatement(query);
       return (await readers.ask(text, parameters)).map(taskOf);
     },

@@ -100,12 +100,12 @@ describe("a graph is refused", () => {
     [
       "for a definition's name",
       withTask({ definition: "" }),
-      ["graph.tasks.second.definition definition must match ^[A-Za-z0-9_.:/-]{1,200}$"],
+      ["graph.tasks.second.definition must match ^[A-Za-z0-9_.:/-]{1,200}$"],
     ],
     [
       "for what a task is submitted with",
       withTask({ ...job, priority: 0.5 }),
-      ["graph.tasks.second.priority priority must be a 32-bit integer"],
+      ["graph.tasks.second.priority must be a 32-bit integer"],
     ],
     ["for its refs", withTask({ ...job, refs: null }), ["graph.tasks.second.refs must be a list"]],
     [
@@ -235,7 +235,7 @@ describe("a graph is refused", () => {
       },
       [
         'graph.result names no task: "nobody"',
-        "graph.tasks.a.priority priority must be a 32-bit integer",
+        "graph.tasks.a.priority must be a 32-bit integer",
         "graph.tasks.c.graph.tasks wait for each other: x → x",
         "graph.tasks wait for each other: a → b → a",
       ],

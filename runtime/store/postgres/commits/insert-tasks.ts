@@ -55,14 +55,17 @@ const standingAlone = `
 
 /**
  * A task under another is inserted only where that one is: all of a graph goes with the key of its
- * root. A child that its parent's earlier attempt made is there already.
+ * root. A child that its parent's earlier attempt made is there already, and so is a new root
+ * that somebody else has made first.
  */
 const standingInGraph = `,
       unnest($32::text::text[]) as kind,
       unnest($33::text::text[]) as name,
       unnest($34::text::json[]) as graph,
       unnest($35::text::int[]) as depth,
-      unnest($36::text::bool[]) as awaited
+      unnest($36::text::bool[]) as awaited,
+      unnest($37::text::uuid[]) as restart_of,
+      unnest($38::text::uuid[]) as restart_root
   ) as given
   where parent is null or (parent in (
     select id from kantoku.tasks where id = any ($10::text::uuid[]) for key share
@@ -110,7 +113,9 @@ where (id in (select id from inserted)) is not true`;
 
 const submitted = insertedColumns("") + standingAlone + journaled;
 const submittedInGraph =
-  insertedColumns(", kind, name, graph, depth, awaited") + standingInGraph + journaled;
+  insertedColumns(", kind, name, graph, depth, awaited, restart_of, restart_root") +
+  standingInGraph +
+  journaled;
 
 export const insertTasks = {
   plain: submitted + losers,
@@ -141,6 +146,8 @@ export function insertGraphStatement(submits: readonly Submit[]): Statement {
     textArray(places.map((place) => place?.graph ?? null)),
     plainArray(places.map((place) => place?.depth ?? 0)),
     plainArray(places.map((place) => String(place?.isAwaited ?? false))),
+    plainArray(submits.map(({ identity }) => identity.restart?.of ?? null)),
+    plainArray(submits.map(({ identity }) => identity.restart?.root ?? null)),
   ];
   return { text: insertTasks.inGraph, parameters, answers: "losers" };
 }

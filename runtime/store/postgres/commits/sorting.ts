@@ -9,9 +9,9 @@ export interface Submit extends TaskTurn {
 export interface SortedBatch {
   /** By namespace and key. */
   readonly submits: readonly Submit[];
-  /** Roots of graphs, and children of tasks that were there before: by key, parent and name. */
+  /** Roots of graphs, roots that do another again, and children of tasks that were there before: by key, parent and name. */
   readonly roots: readonly Submit[];
-  /** Tasks under one of this batch, by parent and name. */
+  /** Tasks under one of this batch, those nearest to their root first, by parent and name. */
   readonly members: readonly Submit[];
   /** Known tasks of this node, by id. */
   readonly updates: readonly TaskTurn[];
@@ -25,15 +25,18 @@ export interface SortedBatch {
 export function sortTurns({ turns }: Batch): SortedBatch {
   const tasks = turns.filter((turn) => turn.kind === "task");
   const submits = tasks.filter(isSubmit);
-  const placed = submits.filter(({ identity }) => identity.place !== undefined);
+  const placed = submits.filter(({ identity }) => !isAlone(identity));
   const known = tasks.filter((turn) => turn.identity === null);
   const born = new Set(placed.map(({ id }) => id));
   const isBornHere = ({ parent }: TaskIdentity) => parent !== null && born.has(parent);
   const workers = turns.filter((turn) => turn.kind === "worker").sort(byId);
   return {
-    submits: submits.filter(({ identity }) => identity.place === undefined).sort(byKey),
+    submits: submits.filter(({ identity }) => isAlone(identity)).sort(byKey),
     roots: placed.filter(({ identity }) => !isBornHere(identity)).sort(byPlace),
-    members: placed.filter(({ identity }) => isBornHere(identity)).sort(byPlace),
+    members: placed
+      .filter(({ identity }) => isBornHere(identity))
+      .sort(byPlace)
+      .sort(byDepth),
     updates: known.filter(({ links }) => links?.isForetold !== true).sort(byId),
     foretold: known.filter(({ links }) => links?.isForetold === true).sort(byId),
     registrations: workers.filter((turn) => turn.expectedSeq === 0),
@@ -46,8 +49,20 @@ export function isQueued({ state }: TaskTurn): boolean {
   return state.status === "ready" && state.owner === null;
 }
 
+function isAlone({ place, restart }: TaskIdentity): boolean {
+  return place === undefined && restart === undefined;
+}
+
 function isSubmit(turn: TaskTurn): turn is Submit {
   return turn.identity !== null;
+}
+
+export function depthOf({ identity }: Submit): number {
+  return identity.place?.depth ?? 0;
+}
+
+function byDepth(a: Submit, b: Submit): number {
+  return depthOf(a) - depthOf(b);
 }
 
 function byPlace(a: Submit, b: Submit): number {

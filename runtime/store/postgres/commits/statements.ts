@@ -20,7 +20,7 @@ import {
   writeToChildren,
   writeToChildrenParameters,
 } from "./links.ts";
-import { sortTurns } from "./sorting.ts";
+import { depthOf, sortTurns } from "./sorting.ts";
 import type { Statement } from "./statement.ts";
 import { clearTimers, clearTimersParameters, setTimers, setTimersParameters } from "./timers.ts";
 import { updateForetoldStatement, updateTasks, updateTasksStatement } from "./update-tasks.ts";
@@ -65,7 +65,10 @@ export function statementsOf(batch: Batch): Statement[] {
     { text: enter, parameters: enterParameters(batch) },
     ...Array.from(chunksOf(submits, turnsMax), insertTasksStatement),
     ...Array.from(chunksOf(roots, turnsMax), insertGraphStatement),
-    ...Array.from(chunksOf(members, turnsMax), insertGraphStatement),
+    // No statement sees what it inserts itself: parents are there before their children.
+    ...Array.from(Map.groupBy(members, depthOf).values()).flatMap((generation) =>
+      Array.from(chunksOf(generation, turnsMax), insertGraphStatement),
+    ),
     ...Array.from(chunksOf(sorted.updates, turnsMax), (turns) =>
       updateTasksStatement(batch.node, turns),
     ),
@@ -91,7 +94,7 @@ function linkStatements(turns: readonly TaskTurn[]): Statement[] {
   return [
     ...inChunks(
       resolveInputs,
-      having(({ input }) => input !== undefined),
+      having(({ input, isForetold }) => input !== undefined && isForetold !== true),
       resolveInputsParameters,
     ),
     ...inChunks(
@@ -131,7 +134,7 @@ function linkStatements(turns: readonly TaskTurn[]): Statement[] {
 
 /** One for all, however many: a gate may come down by ends in all of its parts. */
 function releaseStatement(ended: readonly TaskTurn[], foretold: readonly TaskTurn[]): Statement[] {
-  if (ended.length === 0) return [];
+  if (ended.length === 0 && foretold.length === 0) return [];
   const parameters = releaseDependentsParameters(ended, foretold);
   return [{ text: releaseDependents, parameters, answers: "letters" }];
 }

@@ -1,10 +1,16 @@
 import type { TaskTurn } from "../../turns.ts";
-import { plainArray } from "../arrays.ts";
+import { plainArray, textArray } from "../arrays.ts";
 import type { Parameter } from "../line.ts";
 import { ktStale } from "../sql-state.ts";
 import { isQueued } from "./sorting.ts";
 import { stateParameters } from "./state-parameters.ts";
 import type { Statement } from "./statement.ts";
+
+interface Variant {
+  readonly given: string;
+  readonly set: string;
+  readonly mayWrite: string;
+}
 
 /**
  * Turns of known tasks. Raises unless each of them stood at its expected seq and was this node's.
@@ -13,7 +19,7 @@ import type { Statement } from "./statement.ts";
  * "is not distinct from" where "=" would do, because no index can serve it: all that this node
  * owns is no way to a task. The watches are read only when some touched task has ever been watched.
  */
-const updatedWhere = (mayWrite: string) => `
+const updating = ({ given, set, mayWrite }: Variant) => `
 with given as (
   select
     unnest($2::text::uuid[]) as id,
@@ -28,7 +34,7 @@ with given as (
     unnest($11::text::json[]) as output,
     unnest($12::text::json[]) as error,
     unnest($13::text::float8[]) as started_at,
-    unnest($14::text::float8[]) as ended_at
+    unnest($14::text::float8[]) as ended_at${given}
 ), touched as (
   update kantoku.tasks as tasks
   set status = given.status,
@@ -41,7 +47,7 @@ with given as (
     output = given.output,
     error = given.error,
     started_at = kantoku.instant(given.started_at),
-    ended_at = kantoku.instant(given.ended_at)
+    ended_at = kantoku.instant(given.ended_at)${set}
   from given
   where tasks.id = any ($2::text::uuid[])
     and tasks.id = given.id
@@ -71,9 +77,17 @@ select null, case
     ), 'twice in a batch'))
   end::text`;
 
-const updated = updatedWhere("tasks.owner is not distinct from $1::uuid");
-/** Tasks that waited unowned for what ends in the same batch. */
-const foretold = updatedWhere("tasks.owner is null");
+const updated = updating({
+  given: "",
+  set: "",
+  mayWrite: "tasks.owner is not distinct from $1::uuid",
+});
+/** Tasks that waited unowned for what ends in the same batch; with it comes their input. */
+const foretold = updating({
+  given: ",\n    unnest($16::text::json[]) as input",
+  set: ",\n    input = coalesce(given.input, tasks.input)",
+  mayWrite: "tasks.owner is null",
+});
 
 export const updateTasks = {
   foretold: foretold + queued + watched,
@@ -90,7 +104,8 @@ export function updateTasksStatement(node: string, updates: readonly TaskTurn[])
 }
 
 export function updateForetoldStatement(node: string, updates: readonly TaskTurn[]): Statement {
-  const parameters = updateParameters(node, updates);
+  const inputs = textArray(updates.map(({ links }) => links?.input ?? null));
+  const parameters = [...updateParameters(node, updates), inputs];
   return { text: updateTasks.foretold, parameters, answers: "watched" };
 }
 

@@ -1,0 +1,54 @@
+import { limits } from "../../sdk/protocol/limits.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { GraphStore } from "../store/store.ts";
+
+/** After this a root is counted again: what was allowed may not have come to be. */
+const countedMs = 10_000;
+const rootsMax = 10_000;
+
+export interface RootSizesOptions {
+  readonly graphs: GraphStore;
+  readonly clock: Clock;
+}
+
+/**
+ * How many tasks are under each root, as far as this node knows: counted once, then with what it
+ * allowed since, so that many that ask at once do not each find room for all.
+ */
+export class RootSizes {
+  readonly #options: RootSizesOptions;
+  readonly #sizes = new Map<string, Size>();
+
+  constructor(options: RootSizesOptions) {
+    this.#options = options;
+  }
+
+  /** Whether there is room for so many more; if so, they are taken for granted. */
+  async mayGrow(root: string, by: number): Promise<boolean> {
+    const size = this.#sizeOf(root);
+    const counted = await size.counted;
+    if (counted + size.allowed + by > limits.descendantsMax) return false;
+    size.allowed += by;
+    return true;
+  }
+
+  #sizeOf(root: string): Size {
+    const { graphs, clock } = this.#options;
+    const now = clock.monotonic();
+    const known = this.#sizes.get(root);
+    if (known !== undefined && now - known.countedAt < countedMs) return known;
+    const size: Size = { counted: graphs.size(root), countedAt: now, allowed: 0 };
+    size.counted.catch(() => this.#sizes.delete(root));
+    this.#sizes.delete(root);
+    this.#sizes.set(root, size);
+    const oldest = this.#sizes.keys().next();
+    if (this.#sizes.size > rootsMax && !oldest.done) this.#sizes.delete(oldest.value);
+    return size;
+  }
+}
+
+interface Size {
+  readonly counted: Promise<number>;
+  readonly countedAt: number;
+  allowed: number;
+}

@@ -1,0 +1,69 @@
+import { describe, expect, test } from "vitest";
+import type { PipelineRow } from "../../../runtime/store/rows.ts";
+import { builtAt } from "../../support/turns.ts";
+import type { World } from "./world.ts";
+
+function row(overrides: Partial<PipelineRow> = {}): PipelineRow {
+  return {
+    namespace: "default",
+    name: "media",
+    version: "v1",
+    body: '{"graph":{"tasks":{"z":{"definition":"job","input":1.50}},"result":"z"}}',
+    registeredAt: builtAt,
+    ...overrides,
+  };
+}
+
+export function describePipelines(world: World): void {
+  describe("pipelines", () => {
+    test("are read as they were saved", async () => {
+      const { pipelines } = world.store;
+      await pipelines.save(row());
+      expect(await pipelines.read("default", "media", "v1")).toEqual(row());
+      expect(await pipelines.read("default", "media", null)).toEqual(row());
+    });
+
+    test("are not there under other names, versions and namespaces", async () => {
+      const { pipelines } = world.store;
+      await pipelines.save(row());
+      expect(await pipelines.read("default", "media", "v2")).toBeNull();
+      expect(await pipelines.read("default", "other", null)).toBeNull();
+      expect(await pipelines.read("other", "media", null)).toBeNull();
+      expect(await pipelines.list("other")).toEqual([]);
+    });
+
+    test("a version is for ever", async () => {
+      const { pipelines } = world.store;
+      await pipelines.save(row());
+      await pipelines.save(row({ body: '{"other":true}', registeredAt: builtAt + 1 }));
+      expect(await pipelines.read("default", "media", "v1")).toEqual(row());
+    });
+
+    test("a name stands for the version that was registered last", async () => {
+      const { pipelines } = world.store;
+      const latest = row({ version: "v0", registeredAt: builtAt + 1 });
+      await pipelines.save(latest);
+      await pipelines.save(row());
+      expect(await pipelines.read("default", "media", null)).toEqual(latest);
+      expect(await pipelines.read("default", "media", "v1")).toEqual(row());
+    });
+
+    test("of two that were registered at once every store takes the same", async () => {
+      const { pipelines } = world.store;
+      for (const version of ["v2", "v3", "v1"]) await pipelines.save(row({ version }));
+      expect(await pipelines.read("default", "media", null)).toEqual(row({ version: "v3" }));
+      expect(await pipelines.list("default")).toEqual([row({ version: "v3" })]);
+    });
+
+    test("are listed by name, the latest version of each", async () => {
+      const { pipelines } = world.store;
+      const zoo = row({ name: "zoo" });
+      const capital = row({ name: "Zoo" });
+      const latest = row({ version: "v2", registeredAt: builtAt + 1 });
+      for (const each of [zoo, row(), latest, capital, row({ namespace: "other" })]) {
+        await pipelines.save(each);
+      }
+      expect(await pipelines.list("default")).toEqual([capital, latest, zoo]);
+    });
+  });
+}

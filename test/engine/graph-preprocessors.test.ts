@@ -1,0 +1,162 @@
+import { describe, expect, test } from "vitest";
+import { noPreprocessing, type Preprocessing } from "../../runtime/ports/preprocessing.ts";
+import { chained, expectHealthy, graphOf, run, startBench } from "../support/graph-bench.ts";
+import { errorOf } from "../support/outcome.ts";
+
+type Run = Preprocessing["run"];
+
+/** In place of a sandbox: says what it was given, unless told what to do. */
+function fake(act: Run = async ({ source, input }) => answer({ [source]: JSON.parse(input) })) {
+  const preprocessing: Preprocessing = { check: () => [], run: act, close: async () => {} };
+  return preprocessing;
+}
+
+function answer(output: unknown): Awaited<ReturnType<Run>> {
+  return { output: JSON.stringify(output), source: "hash of source", input: "hash of input" };
+}
+
+describe("a preprocessor", () => {
+  test("reshapes what goes into a task, and the journal says that it ran", async () => {
+    const { rig, bench } = await startBench({ preprocessing: fake() });
+    await using _ = rig;
+    const { tasks } = await bench.submit({
+      a: run("a"),
+      b: run("b", { refs: [{ at: "/x", task: "a", path: "/y", preprocessor: "p" }] }),
+    });
+    await bench.complete("a", { y: 1 });
+    expect(bench.inputOf("b")).toEqual({ x: { p: 1 } });
+    expect(await rig.eventsOf(tasks?.["b"] ?? "", "task.resolved")).toEqual([
+      { preprocessed: [{ source: "hash of source", input: "hash of input" }] },
+    ]);
+    await expectHealthy(rig);
+  });
+
+  test("runs although nothing has to end before", async () => {
+    const { rig, bench } = await startBench({ preprocessing: fake() });
+    await using _ = rig;
+    const refs = [{ at: "", input: true, preprocessor: "p" }] as const;
+    await bench.submit({ a: run("a", { refs }) }, { input: 5 });
+    expect(bench.inputOf("a")).toEqual({ p: 5 });
+  });
+
+  test("runs once for a task, whatever happens to the node afterwards", async () => {
+    let runs = 0;
+    const preprocessing = fake(async () => {
+      runs += 1;
+      return answer(runs);
+    });
+    const { rig, bench } = await startBench({ preprocessing });
+    await using _ = rig;
+    rig.entropy.fix(0);
+    const refs = [{ at: "", input: true, preprocessor: "p" }] as const;
+    const { tasks } = await bench.submit({
+      a: run("a", { refs, ...{ retry: { maxAttempts: 2 } } }),
+    });
+    await bench.fail("a", { retryable: true });
+    await rig.live(4_000, bench.worker);
+    expect(bench.running).toBe("a");
+    expect(runs).toBe(1);
+    expect(await rig.get(tasks?.["a"] ?? "")).toMatchObject({ input: 1 });
+  });
+
+  test("decides over a condition", async () => {
+    const preprocessing = fake(async ({ input }) => answer(JSON.parse(input) > 3));
+    const { rig, bench } = await startBench({ preprocessing });
+    await using _ = rig;
+    const { id } = await bench.submit({
+      a: run("a"),
+      b: run("b", { when: { task: "a", preprocessor: "p" } }),
+      c: run("c", { when: { task: "a", preprocessor: "p", equals: false } }),
+    });
+    await bench.complete("a", 2);
+    expect(await bench.statuses(id)).toBe("a:succeeded b:skipped c:running");
+  });
+
+  test("makes the items of an each", async () => {
+    const preprocessing = fake(async ({ input }) => answer(JSON.parse(input).map(String)));
+    const { rig, bench } = await startBench({ preprocessing });
+    await using _ = rig;
+    const copies = graphOf({ x: run("x", { refs: [{ at: "", item: true }] }) });
+    await bench.submit({
+      a: run("a"),
+      m: { each: copies, refs: [{ at: "/items", task: "a", preprocessor: "p" }] },
+    });
+    await bench.complete("a", [1, 2]);
+    expect(bench.worker.inputs.slice(1)).toEqual(["1", "2"]);
+  });
+
+  test("that throws fails its task, and nothing else notices", async () => {
+    const fault = { name: "TypeError", code: "preprocessor-threw", message: "x is not a function" };
+    const { rig, bench } = await startBench({ preprocessing: fake(async () => ({ fault })) });
+    await using _ = rig;
+    const { id, tasks } = await bench.submit({
+      a: run("a"),
+      b: run("b", { refs: [{ at: "", task: "a", preprocessor: "p" }], onFailure: "continue" }),
+      c: run("c", { refs: [{ at: "", task: "b" }] }),
+      d: run("d", { after: ["a"] }),
+    });
+    await bench.complete("a");
+    expect(await bench.statuses(id)).toBe("a:succeeded b:failed c:running d:running");
+    expect(await rig.get(tasks?.["b"] ?? "")).toMatchObject({
+      error: { ...fault, retryable: false },
+    });
+    expect(bench.inputOf("c")).toMatchObject({ error: fault });
+    await expectHealthy(rig);
+  });
+
+  test("whose sandbox is gone is run again later, and holds up nobody else", async () => {
+    let left = 3;
+    const preprocessing = fake(async () => {
+      left -= 1;
+      if (left >= 0) throw new Error("the sandbox is gone");
+      return answer("at last");
+    });
+    const { rig, bench } = await startBench({ preprocessing });
+    await using _ = rig;
+    const { id } = await bench.submit({
+      ...chained({ a: "", d: "a" }),
+      b: run("b", { refs: [{ at: "", task: "a", preprocessor: "p" }] }),
+    });
+    await bench.complete("a");
+    expect(bench.running).toBe("d");
+    await rig.live(6_000, bench.worker);
+    expect(bench.running).toBe("bd");
+    expect(bench.inputOf("b")).toBe("at last");
+    await bench.complete("bd");
+    expect(await rig.status(id)).toBe("succeeded");
+    await expectHealthy(rig);
+  });
+
+  test("that is still running when its task is cancelled starts nothing", async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const preprocessing = fake(() => promise.then(() => answer(1)));
+    const { rig, bench } = await startBench({ preprocessing });
+    await using _ = rig;
+    const refs = [{ at: "", input: true, preprocessor: "p" }] as const;
+    const { id, tasks } = await bench.submit({ a: run("a", { refs }), b: run("b") });
+    await rig.service.cancel({ id: tasks?.["a"] ?? "" });
+    await rig.settle();
+    resolve();
+    await rig.live(3_000, bench.worker);
+    expect(await bench.statuses(id)).toBe("a:cancelled b:running");
+    expect(bench.started).toBe("b");
+    await expectHealthy(rig);
+  });
+
+  test("that nobody can run is refused, with all others, where it is submitted", async () => {
+    const { rig, bench } = await startBench({ preprocessing: noPreprocessing });
+    await using _ = rig;
+    const refs = [{ at: "", input: true, preprocessor: "p" }] as const;
+    const submitting = bench.submit({ a: run("a", { refs, after: ["nobody"] }) });
+    const { code, data } = await errorOf(submitting);
+    expect(code).toBe("invalid-definition");
+    expect(data["problems"]).toEqual([
+      {
+        path: "graph.tasks.a.refs[0].preprocessor",
+        message: "line 1, column 1: this node runs no preprocessors",
+      },
+      { path: "graph.tasks.a.after[0]", message: 'names no task: "nobody"' },
+    ]);
+    expect(await rig.service.list({})).toEqual({ tasks: [] });
+  });
+});
