@@ -1,6 +1,13 @@
 import { fork, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
@@ -29,6 +36,20 @@ describe("the tutorial", () => {
   });
 });
 
+test("docs/PIPELINES.md is a program that prints what it says", async () => {
+  const blocks = readFileSync(join(root, "docs/PIPELINES.md"), "utf8").matchAll(
+    /^```ts\n(.*?)^```$/gms,
+  );
+  const program = Array.from(blocks, ([, block]) => block).join("\n");
+  const { outcome, stdout, stderr } = await runExample(installProgram(program));
+  const promised = Array.from(program.matchAll(/\/\/ → (.*)$/gm), ([, line]) => `${line}\n`);
+  expect({ outcome, stderr, stdout }).toEqual({
+    outcome: "exit 0",
+    stderr: "",
+    stdout: promised.join(""),
+  });
+});
+
 describe("the licence audit", () => {
   const installed = packagesAccordingToNpm();
 
@@ -48,6 +69,18 @@ describe("the licence audit", () => {
     });
     expect(outcome, stdout).toBe("exit 0");
     expect(stdout).toContain("died of SIGKILL; another takes its place");
+    expectReport(stdout);
+  });
+
+  test("goes on where it was cut off", { timeout: 60_000 }, async () => {
+    const cutOff = await runExample("licence-audit/main.ts", (line, group) => {
+      if (/^\d+ of \d+ packages/.test(line)) process.kill(group, "SIGKILL");
+    });
+    expect(cutOff.outcome, cutOff.stdout).toBe("SIGKILL");
+    const { outcome, stdout, stderr } = await runExample("licence-audit/main.ts");
+    expect({ outcome, stderr }, stdout).toEqual({ outcome: "exit 0", stderr: "" });
+    expect(stdout).toContain("an audit was cut off in the middle: going on with it");
+    expect(stdout).toMatch(/, others \d+\)$/m);
     expectReport(stdout);
   });
 
@@ -85,7 +118,7 @@ async function runExample(
   name: string,
   onLine: (line: string, group: number) => void = () => {},
 ): Promise<Run> {
-  const child = spawn(process.execPath, [join(examples, name)], {
+  const child = spawn(process.execPath, [resolve(examples, name)], {
     cwd: dirname(dataDir),
     detached: true,
     env: { PATH: process.env["PATH"], KANTOKU_DATA_DIR: dataDir },
@@ -103,8 +136,21 @@ async function runExample(
     onLine(line, group);
   });
   const [code, signal] = await once(child, "close");
+  // Orphans of a killed example end on their own, and then wait for init to reap them.
+  if (signal !== null) await expect.poll(() => isAnyoneIn(group), { timeout: 10_000 }).toBe(false);
   expect(isAnyoneIn(group), "a process outlived its example").toBe(false);
   return { outcome: signal ?? `exit ${code}`, stdout, stderr };
+}
+
+/** A program outside of the project, which finds the project and zod as installed packages. */
+function installProgram(program: string): string {
+  const folder = dirname(dataDir);
+  mkdirSync(join(folder, "node_modules"));
+  symlinkSync(root, join(folder, "node_modules/kantoku"));
+  symlinkSync(join(root, "node_modules/zod"), join(folder, "node_modules/zod"));
+  const file = join(folder, "program.mts");
+  writeFileSync(file, program);
+  return file;
 }
 
 function endGroup(group: number): void {

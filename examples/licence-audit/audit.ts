@@ -1,61 +1,65 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { isEnded, type Kantoku, type TaskHandle, type TaskView } from "kantoku";
-import { auditPackage, type Finding, type Summary, sumUp } from "./tasks.ts";
+import { isEnded, type Kantoku, type TaskHandle, type TaskStatus, type TaskView } from "kantoku";
+import { licenceAudit } from "./pipeline.ts";
+import { auditPackage, type Section } from "./tasks.ts";
 
-export interface AuditOptions {
-  readonly projectRoot: string;
-  readonly places: readonly string[];
-  /** Names this audit among all that its database has seen. */
-  readonly run: string;
-  /** Ends the audit: its tasks are cancelled. */
+export interface FollowOptions {
+  /** Ends the audit: it is cancelled, and with it all its tasks. */
   readonly signal: AbortSignal;
-  /** Gets the tasks of the run some ten times a second, and once when all have ended. */
+  /** Gets the tasks of the packages some ten times a second, and once when all have ended. */
   readonly watch: (tasks: readonly TaskView[]) => void;
 }
 
 const lookMs = 100;
 const cancelMs = 3_000;
+const unfinished: readonly TaskStatus[] = ["waiting", "ready", "running", "suspended"];
 
-/** One task a package, and one that sums up what they found. */
-export async function audit(kantoku: Kantoku, options: AuditOptions): Promise<Summary> {
-  const { projectRoot, places, run, signal } = options;
-  const labels = { audit: run };
-  const handles = await Promise.all(
-    places.map((place) =>
-      kantoku.submit(auditPackage({ projectRoot, place }), {
-        // Twice in one run it would be one task; the next run audits anew.
-        idempotencyKey: `licence-audit/${run}/${place}`,
-        labels,
-      }),
-    ),
-  );
+export interface Audit {
+  readonly handle: TaskHandle<Section[]>;
+  /** It was begun by a process that is gone, or by one that still waits for it, too. */
+  readonly isOlder: boolean;
+}
+
+/** Goes on with an audit of the project that nobody finished, or begins one. */
+export async function openAudit(kantoku: Kantoku, projectRoot: string): Promise<Audit> {
+  const call = licenceAudit({ projectRoot });
+  const labels = { project: projectRoot };
+  const { tasks } = await kantoku.list({
+    definition: licenceAudit.name,
+    status: unfinished,
+    labels,
+  });
+  const older = tasks.find(({ version }) => version === licenceAudit.version);
+  if (older !== undefined) return { handle: kantoku.handle(older.id), isOlder: true };
+  return { handle: await kantoku.submit(call, { labels }), isOlder: false };
+}
+
+/** The report of an audit, once it has ended. */
+export async function follow(
+  kantoku: Kantoku,
+  handle: TaskHandle<Section[]>,
+  { signal, watch }: FollowOptions,
+): Promise<readonly Section[]> {
+  const settled = new AbortController();
+  const settle = () => settled.abort();
+  const result = handle.result({ signal });
+  result.then(settle, settle);
   try {
-    const results = Promise.all(handles.map((handle) => handle.result({ signal })));
-    await follow(kantoku, { ...options, results });
-    const findings = await results;
-    return await kantoku.run(sumUp({ findings }), { labels, signal });
+    while (!settled.signal.aborted) {
+      watch(await listAudits(kantoku, handle.id));
+      await wait(lookMs, undefined, { signal: settled.signal }).catch(() => {});
+    }
+    const sections = await result;
+    watch(await listAudits(kantoku, handle.id));
+    return sections;
   } catch (error) {
-    await cancelAll(handles);
+    await cancel(handle);
     throw error;
   }
 }
 
-async function follow(
-  kantoku: Kantoku,
-  { run, watch, results }: AuditOptions & { readonly results: Promise<unknown> },
-): Promise<void> {
-  const settled = new AbortController();
-  const settle = () => settled.abort();
-  results.then(settle, settle);
-  while (!settled.signal.aborted) {
-    watch(await listRun(kantoku, run));
-    await wait(lookMs, undefined, { signal: settled.signal }).catch(() => {});
-  }
-  watch(await listRun(kantoku, run));
-}
-
-async function listRun(kantoku: Kantoku, run: string): Promise<readonly TaskView[]> {
-  const query = { definition: auditPackage.name, labels: { audit: run }, limit: 1000 };
+async function listAudits(kantoku: Kantoku, root: string): Promise<readonly TaskView[]> {
+  const query = { root, definition: auditPackage.name, limit: 1000 };
   let page = await kantoku.list(query);
   const tasks = [...page.tasks];
   while (page.cursor !== undefined) {
@@ -65,11 +69,10 @@ async function listRun(kantoku: Kantoku, run: string): Promise<readonly TaskView
   return tasks;
 }
 
-// Else the workers of the next run would find them, and do what nobody waits for.
-async function cancelAll(handles: readonly TaskHandle<Finding>[]): Promise<void> {
-  const cancelled = handles.map(async (handle) => {
-    const { status } = await handle.cancel("the audit was interrupted");
+// Else the next run would go on with it.
+async function cancel(handle: TaskHandle): Promise<void> {
+  const cancelled = handle.cancel("the audit was interrupted").then(async ({ status }) => {
     if (!isEnded(status)) await handle.result({ waitMs: cancelMs });
   });
-  await Promise.race([Promise.allSettled(cancelled), wait(cancelMs, undefined, { ref: false })]);
+  await Promise.race([cancelled.catch(() => {}), wait(cancelMs, undefined, { ref: false })]);
 }

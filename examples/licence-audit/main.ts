@@ -6,13 +6,12 @@ import { reportFailure } from "../../cli/failure.ts";
 import { surviveClosedPipes } from "../../cli/output/terminal.ts";
 import { startServer } from "../../cli/server.ts";
 import { readServerSettings } from "../../cli/settings.ts";
-import { audit } from "./audit.ts";
+import { follow, openAudit } from "./audit.ts";
 import { Crew, type Member } from "./crew.ts";
 import { median } from "./figures.ts";
 import { listenForInterruption, unlessAborted } from "./interruption.ts";
-import { findPackages } from "./packages.ts";
 import { createProgress, type Standing, type WorkerStanding } from "./progress.ts";
-import { formatReport } from "./report.ts";
+import { formatSections, toTimeSections } from "./report.ts";
 
 const projectRoot = resolve(import.meta.dirname, "../..");
 
@@ -52,38 +51,40 @@ async function auditLicences(interrupted: AbortSignal): Promise<void> {
 
   const kantoku = await connect(server.url);
   closing.defer(() => kantoku.close());
-  const places = await findPackages(projectRoot);
   const bootMs = sinceStart();
   const pids = crew.members.map(({ pid }) => pid).join(" and ");
   progress.note(`${server.url} is up; the workers are processes ${pids}`);
-  progress.note(
-    `${places.length} packages to audit, one task each; kill -9 a worker: nothing is lost`,
-  );
-
+  const { handle, isOlder } = await openAudit(kantoku, projectRoot);
+  if (isOlder) progress.note("an audit was cut off in the middle: going on with it");
   let tasks: readonly TaskView[] = [];
-  const summary = await audit(kantoku, {
-    projectRoot,
-    places,
-    run,
+  let perSecond = 0;
+  const sections = await follow(kantoku, handle, {
     signal,
     watch: (seen) => {
+      if (tasks.length === 0 && seen.length > 0) {
+        progress.note(
+          `${seen.length} packages to audit, one task each; kill -9 a worker, or all of this: nothing is lost`,
+        );
+      }
       tasks = seen;
       const elapsedMs = sinceStart() - bootMs;
-      progress.update(
-        toStanding(tasks, { total: places.length, elapsedMs, members: crew.members }),
-      );
+      if (tasks.length === 0) return;
+      const standing = toStanding(tasks, { elapsedMs, members: crew.members });
+      perSecond = standing.perSecond;
+      progress.update(standing);
     },
   });
   const auditMs = sinceStart() - bootMs;
   await closing.disposeAsync();
   const taskP50Ms = median(tasks.map(runMs));
-  const times = { bootMs, auditMs, taskP50Ms, wholeMs: sinceStart() };
-  process.stdout.write(`\n${formatReport(summary, times)}\n`);
+  const times = { perSecond, bootMs, auditMs, taskP50Ms, wholeMs: sinceStart() };
+  const all = [...sections, ...toTimeSections(times, handle.id)];
+  process.stdout.write(`\n${formatSections(all)}\n`);
 }
 
 function toStanding(
   tasks: readonly TaskView[],
-  { total, elapsedMs, members }: { total: number; elapsedMs: number; members: readonly Member[] },
+  { elapsedMs, members }: { elapsedMs: number; members: readonly Member[] },
 ): Standing {
   const done = tasks.filter(({ status }) => isEnded(status));
   const shares = members.map(({ name, pid, worker }) => ({
@@ -92,17 +93,26 @@ function toStanding(
     done: done.filter((task) => task.worker === worker).length,
     running: tasks.filter((task) => task.status === "running" && task.worker === worker).length,
   }));
-  const perSecond = done.length / (elapsedMs / 1000);
-  return { done: done.length, total, perSecond, workers: [...shares, ...strangers(done, shares)] };
+  const perSecond = doneBy(shares) / (elapsedMs / 1000);
+  return {
+    done: done.length,
+    total: tasks.length,
+    perSecond,
+    workers: [...shares, ...strangers(done, shares)],
+  };
 }
 
-/** Two audits at once over one database share their workers. */
+/** Workers that did a part before this process began, or belong to one that follows the same audit. */
 function strangers(
   done: readonly TaskView[],
   shares: readonly WorkerStanding[],
 ): readonly WorkerStanding[] {
-  const theirs = done.length - shares.reduce((sum, share) => sum + share.done, 0);
-  return theirs === 0 ? [] : [{ name: "another audit's", done: theirs }];
+  const theirs = done.length - doneBy(shares);
+  return theirs === 0 ? [] : [{ name: "others", done: theirs }];
+}
+
+function doneBy(shares: readonly WorkerStanding[]): number {
+  return shares.reduce((sum, share) => sum + share.done, 0);
 }
 
 function runMs({ startedAt = 0, endedAt = startedAt }: TaskView): number {

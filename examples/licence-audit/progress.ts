@@ -23,6 +23,7 @@ export interface Progress {
 }
 
 const barWidth = 40;
+const columnsDefault = 80;
 const plainLinesMax = 10;
 
 /** A redrawn picture on a terminal, a few lines anywhere else. */
@@ -48,8 +49,9 @@ class Picture implements Progress {
 
   #draw(above: string, lines: readonly string[]): void {
     const wipe = this.#lines.length === 0 ? "" : `\x1b[${this.#lines.length}A\x1b[J`;
-    // A line that wraps would take two rows, and the next wipe would miss one.
-    const fitting = lines.map((line) => line.slice(0, this.#out.columns - 1));
+    // A line that wraps would take two rows, and the next wipe would miss one. Some terminals say 0.
+    const width = this.#out.columns || columnsDefault;
+    const fitting = lines.map((line) => line.slice(0, width - 1));
     this.#out.write(`${wipe}${above}${fitting.map((line) => `${line}\n`).join("")}`);
     this.#lines = lines;
   }

@@ -2,8 +2,8 @@ import { join } from "node:path";
 import { task } from "kantoku";
 import { z } from "zod";
 import { classifyLicence, licenceClasses } from "./licence.ts";
-import { measureFolder, readPackage } from "./packages.ts";
-import { summarise } from "./summary.ts";
+import { findPackages, measureFolder, readPackage } from "./packages.ts";
+import { toSections } from "./report.ts";
 
 /** What the audit of one package found. */
 export type Finding = z.infer<typeof findingSchema>;
@@ -31,6 +31,16 @@ const summarySchema = z.object({
   largest: z.array(z.object({ package: z.string(), bytes: z.int() })),
   toLookAt: z.array(z.object({ package: z.string(), remark: z.string() })),
 });
+
+/** A part of the report. */
+export type Section = z.infer<typeof sectionSchema>;
+const sectionSchema = z.object({ head: z.string(), lines: z.array(z.string()) });
+
+export const listPackages = task(
+  "list-packages",
+  { input: z.object({ projectRoot: z.string() }), output: z.array(z.string()) },
+  async ({ projectRoot }) => [...(await findPackages(projectRoot))],
+);
 
 export const auditPackage = task(
   "audit-package",
@@ -60,8 +70,8 @@ export const auditPackage = task(
   },
 );
 
-export const sumUp = task(
-  "sum-up-audit",
-  { input: z.object({ findings: z.array(findingSchema) }), output: summarySchema },
-  ({ findings }) => summarise(findings),
+export const writeReport = task(
+  "write-report",
+  { input: summarySchema, output: z.array(sectionSchema) },
+  toSections,
 );

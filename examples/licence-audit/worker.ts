@@ -3,7 +3,7 @@ import { connect } from "kantoku";
 // By themselves: a worker needs nothing else of the runtime, which takes half a second to load.
 import { createJsonLog } from "../../runtime/ports/log.ts";
 import { startTelemetry } from "../../runtime/telemetry/sdk.ts";
-import { auditPackage, sumUp } from "./tasks.ts";
+import { auditPackage, listPackages, writeReport } from "./tasks.ts";
 
 /** Packages at once: reading folders keeps a disk and a core busy, not dozens of slots. */
 const slots = 4;
@@ -25,7 +25,7 @@ const telemetry = await startTelemetry({
   log: createJsonLog("warn"),
 });
 const kantoku = await connect(url);
-const worker = await kantoku.work([auditPackage, sumUp], { name, slots });
+const worker = await kantoku.work([listPackages, auditPackage, writeReport], { name, slots });
 process.send(worker.id);
 
 await toldToStop;

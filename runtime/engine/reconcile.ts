@@ -21,6 +21,8 @@ export interface Claims {
   readonly listed: ReadonlySet<string>;
   readonly isSameProcess: boolean;
   readonly wasDraining: boolean;
+  /** The worker's last registration was with this node: nobody else has taken its tasks over. */
+  readonly wasHere: boolean;
 }
 
 /** W1: holds what the worker lists against what its tasks wait for. */
@@ -56,7 +58,9 @@ export function reconcile(
     const isRunning = actor?.snapshot.context.token === token;
     const isOnItsWay = sentAt === null && (actor?.isCommitting || actor?.isScheduled);
     if (kept.has(token) || isOnItsWay) continue;
-    if (isRunning && claims.held.includes(task) && sentAt === null) continue;
+    // Committed before its tasks were read, or while they were: it is sent when all is reconciled.
+    const isUnsent = isRunning && sentAt === null;
+    if (isUnsent && (claims.wasHere || claims.held.includes(task))) continue;
     if (!claims.listed.has(token)) pool.letGo(worker.row.id, token);
     // The worker was on another node meanwhile, and the task went on there.
     if (isRunning && !claims.held.includes(task)) directory.forget(task);

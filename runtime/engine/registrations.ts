@@ -91,6 +91,7 @@ export class Registrations {
       listed: new Set(params.attempts ?? []),
       isSameProcess,
       wasDraining: rowBefore?.status === "draining",
+      wasHere: rowBefore?.node === node,
     };
     const beat = reconcile(worker, claims, this.#options);
     if (pool.get(row.id) !== worker) throw replaced();

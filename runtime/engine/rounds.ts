@@ -12,6 +12,7 @@ const timersPauseMs = 20;
 const lettersAtOnce = 200;
 const timersAtOnce = 500;
 const tendMs = 1_000;
+const straysMs = 5_000;
 const watchedPollMs = 1_000;
 const watchedAtOnce = 200;
 const retentionMs = 5_000;
@@ -53,6 +54,7 @@ export function createRounds(options: RoundsOptions): Rounds {
   const workers = loop("workers", Math.min(tendMs, options.workerLeaseMs / 4), (lateMs) =>
     life.workers.ends.tend(lateMs > stallMs ? lateMs : 0),
   );
+  const strays = loop("strays", straysMs, () => life.workers.findStrays());
   const mail: Loop = loop("mail", mailPollMs, async () => {
     if (await life.post.collect(lettersAtOnce)) mail.nudge();
   });
@@ -93,7 +95,7 @@ export function createRounds(options: RoundsOptions): Rounds {
     if (deleted === retentionRows) retention.nudge();
   });
 
-  const all = [lease, reap, workers, mail, timers, backlog, watched, retention];
+  const all = [lease, reap, workers, strays, mail, timers, backlog, watched, retention];
   let nextTimerAt = Number.POSITIVE_INFINITY;
   return {
     mail,

@@ -21,6 +21,9 @@ export interface WorkerLossesOptions {
 export class WorkerLosses {
   readonly #options: WorkerLossesOptions;
 
+  /** Strays that the last look found, too. */
+  #suspects = new Set<string>();
+
   constructor(options: WorkerLossesOptions) {
     this.#options = options;
   }
@@ -73,6 +76,31 @@ export class WorkerLosses {
     if (actor !== undefined) {
       this.#options.directory.post(actor, { type: "lose", token, reason, counts });
     }
+  }
+  /**
+   * Attempts of workers attached here that no holding knows of, twice in a row: their commit landed
+   * while the worker came or went, so that nobody sent them and nobody would ever lose them.
+   */
+  async findStrays(): Promise<void> {
+    const { store, pool, directory } = this.#options;
+    const attached = [...pool.all()].filter(({ port }) => port !== null);
+    const rows = await store.tasks.runningOn(attached.map(({ row }) => row.id));
+    const held = new Set(
+      attached.flatMap(({ holdings }) => Array.from(holdings.values(), ({ task }) => task)),
+    );
+    const strays = rows.filter(({ id }) => !held.has(id) && !directory.get(id)?.isCommitting);
+    const before = this.#suspects;
+    this.#suspects = new Set(strays.map(({ id }) => id));
+    for (const { id, worker } of strays) if (before.has(id)) await this.#reclaim(id, worker);
+  }
+
+  async #reclaim(id: string, worker: string): Promise<void> {
+    const { store, node, directory, log } = this.#options;
+    const [row] = await store.tasks.acquire(node, [id], worker);
+    const token = row && directory.takeIn(row)?.snapshot.context.token;
+    if (token == null) return;
+    log.warn("an attempt was never delivered; it starts again", { task: id, worker });
+    this.lose(id, token, { reason: "undelivered", counts: false });
   }
 }
 

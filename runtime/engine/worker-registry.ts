@@ -62,6 +62,11 @@ export class WorkerRegistry {
     return this.#registrations.register(namespace, params, port);
   }
 
+  /** See `WorkerLosses.findStrays`. */
+  findStrays(): Promise<void> {
+    return this.#losses.findStrays();
+  }
+
   heartbeat({ worker: id, attempts }: { worker: string; attempts: readonly string[] }): Beat {
     const worker = this.#attached(id);
     worker.lastBeatAt = this.#options.clock.monotonic();

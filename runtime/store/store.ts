@@ -105,6 +105,10 @@ export interface TaskStore {
   acquire(node: string, ids: readonly string[], worker?: string): Promise<readonly TaskRow[]>;
   /** The same for every task that runs on (or is being cancelled on) this worker. */
   acquireOfWorker(node: string, worker: string): Promise<readonly TaskRow[]>;
+  /** The tasks that run, or are being cancelled, on these workers, whoever owns them. */
+  runningOn(
+    workers: readonly string[],
+  ): Promise<readonly { readonly id: string; readonly worker: string }[]>;
   /** Gives up ownership without a turn; ready ones go back to the queue. */
   release(node: string, ids: readonly string[]): Promise<void>;
   read(namespace: string, id: string): Promise<TaskRow | null>;

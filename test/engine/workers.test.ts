@@ -260,3 +260,21 @@ test("of many processes that register under one name at once, one serves", async
   expect(workers.filter(({ isSuperseded }) => !isSuperseded)).toHaveLength(1);
   expect(await rig.service.doctor()).toEqual({ findings: [] });
 });
+
+test("an attempt that nobody delivered and nobody lost starts again", async () => {
+  await using rig = await EngineRig.start();
+  const worker = await rig.worker({ slots: 2 });
+  const id = await rig.submit();
+  const { token } = worker.last;
+  // As after a commit that landed while its worker came back: the store alone knows of it.
+  const { pool, directory } = rig.node.engine.life;
+  pool.letGo(worker.id, token);
+  directory.forget(id);
+  worker.running.delete(token);
+  await rig.live(14_000, worker);
+  expect(worker.assignments.map(({ task }) => task)).toEqual([id, id]);
+  expect(await rig.eventsOf(id, "attempt.lost")).toMatchObject([{ reason: "undelivered" }]);
+  await worker.complete(1);
+  expect(await rig.status(id)).toBe("succeeded");
+  expect(await rig.store.doctor()).toEqual([]);
+});

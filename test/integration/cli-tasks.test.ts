@@ -223,6 +223,24 @@ describe.concurrent("a terminal", { timeout: 60_000 }, () => {
     expect(late.stderr).toBe(`error: task ${done.id} had succeeded before\n`);
   });
 
+  test("restart does again what failed, in place or as a new tree", async () => {
+    const failed = await client.submit(boom(null));
+    await failed.result().catch(() => {});
+    const { id } = failed;
+    expect(await ask(["restart", id])).toMatchObject({ code: 0, stdout: `task ${id} goes on\n` });
+    await failed.result().catch(() => {});
+    expect(await client.get(id)).toMatchObject({ status: "failed", attempt: 2 });
+
+    const renewed = await ask(["restart", id, "--new-tree", "-o", "json"]);
+    const told = JSON.parse(renewed.stdout);
+    expect(told).toEqual({ id: expect.any(String), of: id });
+    expect(await client.get(told.id)).toMatchObject({ restartOf: id, restartRoot: id });
+
+    const late = await ask(["restart", id, "--new-tree"]);
+    expect(late).toMatchObject({ code: 1, stdout: "" });
+    expect(late.stderr).toContain(`root ${id} was restarted as ${told.id}`);
+  });
+
   test("doctor finds nothing in a healthy database, and what is broken in another", async () => {
     const healthy = await ask(["doctor"]);
     expect(healthy).toEqual({ code: 0, signal: null, stdout: "all invariants hold\n", stderr: "" });

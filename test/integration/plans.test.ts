@@ -18,6 +18,7 @@ import {
   read,
   readByKey,
   readMany,
+  readRestart,
   release,
 } from "../../runtime/store/postgres/tasks.ts";
 import { takeDue, untilNext } from "../../runtime/store/postgres/timers.ts";
@@ -54,6 +55,7 @@ const readings: Readonly<Record<string, readonly [string, readonly (string | num
   read: [read, [someId, "default"]],
   readByKey: [readByKey, ["default", "k7"]],
   readMany: [readMany, [`{${someId}}`]],
+  readRestart: [readRestart, [someId]],
   readEvents: [readEvents, [someId, 0, 100]],
   readEventsOfType: [readEventsOfType, [someId, 0, "step.recorded", 100]],
   untilNext: [untilNext, []],

@@ -5,6 +5,12 @@ import { tableOf } from "./markdown-table.ts";
 
 /** What the guards ask, for readers; a guard without a line here fails the page. */
 const questions: Readonly<Record<string, string>> = {
+  isBlocked: "it waits for other tasks, or for its input",
+  isComposite: "other tasks do it",
+  isBlockedComposite: "other tasks do it, and it waits for others before them",
+  hasDependencies: "it waits for other tasks, or for its input",
+  isOfTasks: "other tasks do it",
+  isResolvedForLater: "it waits for others, and its start lies in the future even so",
   startsLater: "its start lies in the future",
   isRestartedBlocked: "it waits for others, or for its input",
   isRestartedWhole: "other tasks do it, and they go on",

@@ -25,6 +25,14 @@ export function createTaskStore(tables: Tables): TaskStore {
         .map((task) => take(tables, node, task));
     },
 
+    async runningOn(workers) {
+      const wanted = new Set(workers);
+      return [...tables.tasks.values()].flatMap((task) => {
+        const { id, worker } = task;
+        return worker !== null && wanted.has(worker) && holdsSlot(task) ? [{ id, worker }] : [];
+      });
+    },
+
     async release(node, ids) {
       for (const task of existing(ids)) if (task.owner === node) giveUp(tables, task);
     },

@@ -3,7 +3,7 @@ import { plainArray } from "./arrays.ts";
 import type { Connections } from "./connections.ts";
 import { listStatement } from "./list-tasks.ts";
 import { lockedTask, mayTake, ownLease, takeChosen, takenBy } from "./ownership.ts";
-import { isId, taskColumns, taskOf } from "./rows.ts";
+import { idOf, isId, taskColumns, taskOf } from "./rows.ts";
 
 const holdsSlot = "tasks.status in ('running', 'cancelling')";
 
@@ -30,6 +30,10 @@ with ${ownLease}, held as materialized (
   cross join lateral ${lockedTask("held.id", { where: runsOnWorker, whenTaken: "wait" })} as task
 ), ${takeChosen}
 select ${taskColumns.bare} from chosen`;
+
+const runningOn = `
+select id, worker from kantoku.tasks as tasks
+where worker = any ($1::text::uuid[]) and ${holdsSlot}`;
 
 export const release = `
 with released as (
@@ -100,6 +104,12 @@ export function createTaskStore({ takings, readers, desk }: Connections): TaskSt
     async acquireOfWorker(node, worker) {
       const rows = await takings.ask(acquireOfWorker, [node, worker]);
       return rows.map((row) => takenBy(node, row));
+    },
+
+    async runningOn(workers) {
+      if (workers.length === 0) return [];
+      const rows = await readers.ask(runningOn, [plainArray(workers)]);
+      return rows.map((row) => ({ id: idOf(row), worker: String(row["worker"]) }));
     },
 
     async release(node, ids) {
