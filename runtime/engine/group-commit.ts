@@ -18,6 +18,8 @@ export interface Draft {
 
 /** Has mail; gives its turn when its batch is formed, so that all that came meanwhile is in it. */
 export interface Turning {
+  /** Turns of one group meet at the same rows: in batches of their own they would only queue there. */
+  readonly group?: string | undefined;
   takeTurn(batch: BatchInMaking): readonly Draft[];
 }
 
@@ -126,8 +128,12 @@ export class GroupCommit {
     let taken = 0;
     const batch: BatchInMaking = {};
     let turns = 0;
-    while (taken < this.#waiting.length && turns < turnsMax && bytes < batchBytesMax) {
+    let group: string | undefined;
+    while (taken < this.#waiting.length && turns < batchTurnsMax && bytes < batchBytesMax) {
       const taking = this.#waiting[taken];
+      const isTogether = group !== undefined && taking?.group === group;
+      if (turns >= turnsMax && !isTogether) break;
+      group = taking?.group;
       taken += 1;
       for (const draft of taking?.takeTurn(batch) ?? []) {
         drafts.push(draft);

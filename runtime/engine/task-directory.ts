@@ -175,7 +175,10 @@ export class TaskDirectory {
   #schedule(actor: TaskActor): void {
     if (actor.isCommitting || actor.isScheduled) return;
     actor.isScheduled = true;
-    this.#options.commits.schedule({ takeTurn: (batch) => this.#takeTurn(actor, batch) });
+    this.#options.commits.schedule({
+      group: actor.identity.place?.isAwaited ? actor.identity.root : undefined,
+      takeTurn: (batch) => this.#takeTurn(actor, batch),
+    });
   }
 
   /** The turn, and in the same batch what it makes or lets begin. */

@@ -39,7 +39,10 @@ const released = `'{"type":"released"}'`;
  * commits of different lanes meet at; locked in the order of ids, so that they never wait in a circle.
  */
 export const releaseDependents = `
-with counted as (
+with foretold as materialized (
+  -- Read out of its text once: in a condition it would be, for every row.
+  select unnest($2::text::uuid[]) as task
+), counted as (
   select dependent, count(*)::int as ended
   from (
     -- Fenced in, or all edges would be read in the order in which they are to be grouped.
@@ -59,15 +62,16 @@ with counted as (
 ), posted as (
   insert into kantoku.mail (id, actor, message)
   select gen_random_uuid(), task, ${released}::json from lowered
-  where pending = 0 and (task = any ($2::text::uuid[])) is not true
+  where pending = 0 and (task in (select task from foretold)) is not true
   returning actor
 )
 select actor as id from posted
 union all
 select case
   when (
-    select count(*) from lowered where pending = 0 and task = any ($2::text::uuid[])
-  ) <> cardinality($2::text::uuid[]) then
+    select count(*) from lowered
+    where pending = 0 and (task in (select task from foretold)) is true
+  ) <> (select count(*) from foretold) then
     kantoku.refuse('${ktStale}', 'tasks wait for more than was foretold')::text::uuid
 end`;
 
