@@ -46,7 +46,7 @@ async function startPoisoned(): Promise<{
       },
     },
   };
-  const node = await startNode({ store: poisoned, log: silentLog });
+  const node = await startNode({ store: poisoned, log: silentLog, lanes: 1 });
   onTestFinished(async () => {
     await node.stop();
     await database.close();

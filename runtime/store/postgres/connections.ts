@@ -1,6 +1,6 @@
 import { StoreError } from "../store.ts";
 import { commitTexts } from "./commits/statements.ts";
-import { type Answer, type Line, LineLost, openLine, type Parameter } from "./line.ts";
+import { type Answer, isOfServer, type Line, LineLost, openLine, type Parameter } from "./line.ts";
 import { collect } from "./mail.ts";
 import { claim } from "./queue.ts";
 import { storeErrorOf } from "./sql-state.ts";
@@ -127,6 +127,9 @@ export function createConnections({ url, schema, lanes }: ConnectionsOptions): C
   };
 }
 
+/** SQLSTATE class: a table or a column is not there, or not ours to read. To wait would not help. */
+const syntaxOrSchema = "42";
+
 type LineSource = Omit<Parameters<typeof openLine>[0], "attempt">;
 
 /** Opened by its first use. */
@@ -142,6 +145,9 @@ export function createConnection(source: LineSource): Connection {
       return current;
     } catch (cause) {
       attempt += 1;
+      if (isOfServer(cause) && cause.code.startsWith(syntaxOrSchema)) {
+        throw new StoreError("refused", "the schema is not what this code expects", { cause });
+      }
       throw new StoreError("unavailable", "the database cannot be reached", { cause });
     } finally {
       opening = null;
