@@ -105,6 +105,7 @@ const checks: Readonly<Record<Invariant, Check>> = {
   "gate-counts-dependencies": ({ gates, dependencies, tasks }) =>
     [...gates]
       .filter(([task, pending]) => {
+        if (!tasks.has(task)) return true;
         const all = [...(dependencies.get(task) ?? [])].map((id) => tasks.get(id));
         return all.filter((it) => it !== undefined && !isEnded(it.status)).length !== pending;
       })

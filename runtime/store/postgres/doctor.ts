@@ -134,8 +134,9 @@ const checks: Readonly<Record<string, string>> = {
     from kantoku.gates as gates
     left join kantoku.edges as edges on edges.dependent = gates.task
     left join kantoku.tasks as tasks on tasks.id = edges.dependency
-    group by gates.task, gates.pending
-    having count(tasks.id) filter (where tasks.ended_at is null) <> gates.pending`,
+    left join kantoku.tasks as own on own.id = gates.task
+    group by gates.task, gates.pending, own.id
+    having own.id is null or count(tasks.id) filter (where tasks.ended_at is null) <> gates.pending`,
 
   /** Every letter is addressed to a task that exists. */
   "mail-has-actor": `
