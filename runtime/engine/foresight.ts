@@ -1,6 +1,6 @@
 import { isEnded } from "../../sdk/protocol/task.ts";
 import type { Outcome } from "../graph/outcome.ts";
-import { itemsOf, parsePlace, scopeUnder } from "../graph/place.ts";
+import { copiesOf, parsePlace, scopeUnder } from "../graph/place.ts";
 import { finish, policyOf, resolvePlain } from "../graph/resolve.ts";
 import { type ParsedPlace, positionOf } from "../graph/vertices.ts";
 import type { TaskState } from "../store/rows.ts";
@@ -163,7 +163,7 @@ function resolve(
   const { kind } = place;
   if (actor === graph.parent) {
     if (kind === "task" || actor.snapshot.value !== "running") return null;
-    const copies = kind === "each" ? itemsOf(input).length : 1;
+    const copies = copiesOf(place, input);
     return finish({ kind, graph: place.graph, copies }, outcomes);
   }
   const position = positionOf(actor.identity.place?.name ?? "", place);

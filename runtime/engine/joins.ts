@@ -1,10 +1,17 @@
 import { isKantokuError } from "../../sdk/errors.ts";
 import type { GraphTask } from "../../sdk/protocol/graph.ts";
 import { limits } from "../../sdk/protocol/limits.ts";
-import type { TaskError } from "../../sdk/protocol/task.ts";
+import { isEnded, type TaskError } from "../../sdk/protocol/task.ts";
 import { type Expansion, expandEach, expandGraph, isTooDeep } from "../graph/expand.ts";
-import { isSettled } from "../graph/outcome.ts";
-import { givenOf, hasItems, itemsOf, outcomesIn, parsePlace, scopeUnder } from "../graph/place.ts";
+import {
+  copiesOf,
+  givenOf,
+  hasItems,
+  itemsOf,
+  outcomesIn,
+  parsePlace,
+  scopeUnder,
+} from "../graph/place.ts";
 import { finish, PreprocessorFailed, resolveInput } from "../graph/resolve.ts";
 import { type ParsedPlace, positionOf } from "../graph/vertices.ts";
 import type { Preprocessed } from "../machines/task.events.ts";
@@ -109,14 +116,14 @@ export class Joins {
   async #resolve(actor: TaskActor, facts: Facts): Promise<Resolution> {
     const { identity, snapshot } = actor;
     const dependencies = facts.dependencies.get(identity.id) ?? [];
-    if (!dependencies.every(isSettled)) return { kind: "none" };
+    if (!dependencies.every(({ status }) => isEnded(status))) return { kind: "none" };
     if (snapshot.value === "waiting") return this.#begin(actor, facts, dependencies);
     const place = parsePlace(identity);
     if (snapshot.value !== "running" || place === null || place.kind === "task") {
       return { kind: "none" };
     }
     const { kind, graph } = place;
-    const copies = kind === "each" ? itemsOf(JSON.parse(identity.input)).length : 1;
+    const copies = copiesOf(place, JSON.parse(identity.input));
     // What it waited for itself, before it began, may be called the same.
     const own = dependencies.filter(({ parent }) => parent === identity.id);
     return finish({ kind, graph, copies }, outcomesIn(place, own));
@@ -179,7 +186,7 @@ export class Joins {
       if (!hasItems(value)) return tooMuch("each needs a list of items");
       if (items.length === 0) return { kind: "succeed", output: "[]" };
     }
-    const copies = place.kind === "each" ? itemsOf(value).length : 1;
+    const copies = copiesOf(place, value);
     const count = Object.keys(graph.tasks).length * copies;
     if (!(await sizes.mayGrow(identity.root, count))) {
       return tooMuch(`there would be more than ${limits.descendantsMax} tasks under one root`);

@@ -1,5 +1,5 @@
 import type { FailurePolicy } from "../../sdk/protocol/graph.ts";
-import { endedStatuses, type TaskError, type TaskStatus } from "../../sdk/protocol/task.ts";
+import type { TaskError, TaskStatus } from "../../sdk/protocol/task.ts";
 import type { JsonText } from "../store/rows.ts";
 
 /** How a task ended that others wait for. */
@@ -36,10 +36,6 @@ export function outputOf({ status, output, error, onFailure }: Outcome): unknown
   if (status === "succeeded") return JSON.parse(output ?? "null") as unknown;
   if (status === "skipped" || onFailure !== "continue") return null;
   return { error: JSON.parse(error ?? "null") as unknown };
-}
-
-export function isSettled({ status }: Pick<Outcome, "status">): boolean {
-  return (endedStatuses as readonly TaskStatus[]).includes(status);
 }
 
 function isBroken({ status }: Outcome): boolean {

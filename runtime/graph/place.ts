@@ -32,6 +32,11 @@ export function givenOf(value: unknown): unknown {
   return hasItems(value) ? (value.given ?? null) : null;
 }
 
+/** How many times a composite's graph is done for its input. */
+export function copiesOf({ kind }: ParsedPlace, input: unknown): number {
+  return kind === "each" ? itemsOf(input).length : 1;
+}
+
 /** What a child's sources may speak of beside its siblings' outputs. */
 export function scopeUnder(
   place: ParsedPlace,

@@ -4,6 +4,7 @@ import { limits, namePattern } from "../../sdk/protocol/limits.ts";
 import type { SubmitParams } from "../../sdk/protocol/service.ts";
 import type { RetryPolicy } from "../../sdk/protocol/task.ts";
 import { encodePayload } from "../../sdk/values/payload.ts";
+import { askedOf } from "../engine/policy.ts";
 import type { GraphProblem } from "../graph/check.ts";
 import type { Asked } from "../machines/task.events.ts";
 import type { JsonText } from "../store/rows.ts";
@@ -86,16 +87,11 @@ export function checkSubmit(params: SubmitParams): CheckedSubmit {
 /** What a submit or a served definition says of retries and timeouts; null when nothing. */
 export function checkAsked(given: Asked): Asked | null {
   const { retry, timeoutMs, attemptTimeoutMs } = given;
-  if (retry === undefined && timeoutMs === undefined && attemptTimeoutMs === undefined) return null;
   if (timeoutMs !== undefined) checkNumber("timeoutMs", timeoutMs, { min: 1, max: delayMsMax });
   if (attemptTimeoutMs !== undefined) {
     checkNumber("attemptTimeoutMs", attemptTimeoutMs, { min: 1, max: delayMsMax });
   }
-  return {
-    ...(retry === undefined ? {} : { retry: checkRetry(retry) }),
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    ...(attemptTimeoutMs === undefined ? {} : { attemptTimeoutMs }),
-  };
+  return askedOf(retry === undefined ? given : { ...given, retry: checkRetry(retry) });
 }
 
 function checkRetry(retry: RetryPolicy): RetryPolicy {

@@ -1,5 +1,4 @@
-import type { TaskView, WaitingFor } from "../../sdk/protocol/task.ts";
-import { isSettled } from "../graph/outcome.ts";
+import { isEnded, type TaskView, type WaitingFor } from "../../sdk/protocol/task.ts";
 import type { TaskContext } from "../machines/task.machine.ts";
 import type { TaskRow, WorkerRow } from "../store/rows.ts";
 import type { Store } from "../store/store.ts";
@@ -38,7 +37,9 @@ function isBlocked({ snapshot }: TaskRow): boolean {
 }
 
 async function explainDependencies(store: Store, { id }: TaskRow): Promise<WaitingFor> {
-  const pending = (await store.graphs.dependenciesOf([id])).filter((it) => !isSettled(it));
+  const pending = (await store.graphs.dependenciesOf([id])).filter(
+    ({ status }) => !isEnded(status),
+  );
   const tasks = pending
     .slice(0, namedMax)
     .map(({ id: task, name, status }) => ({ task, name, status }));

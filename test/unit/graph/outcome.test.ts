@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { isSettled, judge, type Outcome, outputOf } from "../../../runtime/graph/outcome.ts";
-import type { TaskError } from "../../../sdk/protocol/task.ts";
+import { judge, type Outcome, outputOf } from "../../../runtime/graph/outcome.ts";
+import { isEnded, type TaskError } from "../../../sdk/protocol/task.ts";
 
 const boom: TaskError = { name: "Error", message: "boom", code: "E1", stack: "at x" };
 
@@ -100,5 +100,5 @@ test.each([
   ["cancelled", true],
   ["skipped", true],
 ] as const)("a task that is %s is settled: %j", (status, isIt) => {
-  expect(isSettled({ status })).toBe(isIt);
+  expect(isEnded(status)).toBe(isIt);
 });

@@ -33,17 +33,10 @@ on conflict (task) do update set pending = gates.pending + excluded.pending`;
 
 const released = `'{"type":"released"}'`;
 
-/**
- * Counts down what waited for the ends of these tasks, and writes to those who wait for nothing
- * more. The last statement of a batch, because the gate of a task that thousands precede is what
- * commits of different lanes meet at; locked in the order of ids, so that they never wait in a circle.
- */
-export const releaseDependents = `
-with foretold as materialized (
-  -- Read out of its text once: in a condition it would be, for every row.
-  select unnest($2::text::uuid[]) as task
-), counted as (
-  select dependent, count(*)::int as ended
+/** The gates of all that depend on the tasks `$1`, locked, and by how many of these each is kept. */
+const lockedGates = `
+counted as (
+  select dependent, count(*)::int as dependencies
   from (
     -- Fenced in, or all edges would be read in the order in which they are to be grouped.
     select dependent from kantoku.edges where dependency = any ($1::text::uuid[]) offset 0
@@ -54,8 +47,19 @@ with foretold as materialized (
   where task = any (array(select dependent from counted))
   order by task
   for no key update
-), lowered as (
-  update kantoku.gates as gates set pending = gates.pending - counted.ended
+)`;
+
+/**
+ * Counts down what waited for the ends of these tasks, and writes to those who wait for nothing
+ * more. The last statement of a batch, because the gate of a task that thousands precede is what
+ * commits of different lanes meet at; locked in the order of ids, so that they never wait in a circle.
+ */
+export const releaseDependents = `
+with foretold as materialized (
+  -- Read out of its text once: in a condition it would be, for every row.
+  select unnest($2::text::uuid[]) as task
+), ${lockedGates}, lowered as (
+  update kantoku.gates as gates set pending = gates.pending - counted.dependencies
   from counted
   where gates.task = any (array(select task from locked)) and gates.task = counted.dependent
   returning gates.task, gates.pending
@@ -77,19 +81,8 @@ end`;
 
 /** Counts up again what had counted the ends of these tasks, locked as they are to count down. */
 export const reopenDependencies = `
-with counted as (
-  select dependent, count(*)::int as reopened
-  from (
-    select dependent from kantoku.edges where dependency = any ($1::text::uuid[]) offset 0
-  ) as cut
-  group by dependent
-), locked as materialized (
-  select task from kantoku.gates
-  where task = any (array(select dependent from counted))
-  order by task
-  for no key update
-)
-update kantoku.gates as gates set pending = gates.pending + counted.reopened
+with ${lockedGates}
+update kantoku.gates as gates set pending = gates.pending + counted.dependencies
 from counted
 where gates.task = any (array(select task from locked)) and gates.task = counted.dependent`;
 
