@@ -6,6 +6,7 @@ import { systemClock } from "./ports/clock.ts";
 import { createJsonLog } from "./ports/log.ts";
 import { openPostgresStore } from "./store/postgres/postgres-store.ts";
 import { isStoreError } from "./store/store.ts";
+import { lanesDefault } from "./store/turns.ts";
 
 export interface OpenNodeOptions extends Omit<NodeOptions, "store"> {
   /** A PostgreSQL 15 to 18; without it the embedded one runs in `dataDir`. */
@@ -15,7 +16,6 @@ export interface OpenNodeOptions extends Omit<NodeOptions, "store"> {
   readonly schema?: string;
 }
 
-const lanesDefault = 3;
 /** The embedded database comes back by itself when it crashes under a node that starts. */
 const comebackMs = 30_000;
 const comebackPollMs = 50;

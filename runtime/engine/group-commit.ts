@@ -3,7 +3,7 @@ import type { Entropy } from "../ports/entropy.ts";
 import type { Log } from "../ports/log.ts";
 import type { Meters } from "../ports/meters.ts";
 import { type CommitStore, isStoreError, StoreError } from "../store/store.ts";
-import type { Committed, Turn } from "../store/turns.ts";
+import { type Committed, lanesDefault, type Turn } from "../store/turns.ts";
 
 /** Turns that wait for their commit, never split, and whoever is told of the outcome. */
 export interface Draft {
@@ -31,7 +31,6 @@ const batchTurnsMax = 400;
 /** Below it a batch costs more by itself than working at the same time gains. */
 const batchTurnsMin = 32;
 const batchBytesMax = 8 * 1024 * 1024;
-const lanesDefault = 3;
 const resendMinMs = 20;
 const resendMaxMs = 1_000;
 

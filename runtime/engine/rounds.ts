@@ -12,7 +12,6 @@ const timersPauseMs = 20;
 const lettersAtOnce = 200;
 const timersAtOnce = 500;
 const tendMs = 1_000;
-const straysMs = 5_000;
 const watchedPollMs = 1_000;
 const watchedAtOnce = 200;
 const retentionMs = 5_000;
@@ -54,7 +53,8 @@ export function createRounds(options: RoundsOptions): Rounds {
   const workers = loop("workers", Math.min(tendMs, options.workerLeaseMs / 4), (lateMs) =>
     life.workers.ends.tend(lateMs > stallMs ? lateMs : 0),
   );
-  const strays = loop("strays", straysMs, () => life.workers.findStrays());
+  // It takes two looks to find one, and no take-over may last longer than one and a half leases.
+  const strays = loop("strays", options.workerLeaseMs / 3, () => life.workers.findStrays());
   const mail: Loop = loop("mail", mailPollMs, async () => {
     if (await life.post.collect(lettersAtOnce)) mail.nudge();
   });

@@ -72,6 +72,12 @@ export interface Batch {
   readonly turns: readonly Turn[];
 }
 
+/**
+ * Lanes of a node unless told otherwise. On two cores a third one only makes batches smaller: what
+ * a batch costs by itself weighs more than what its commit waits for.
+ */
+export const lanesDefault = 2;
+
 export interface Committed {
   /** Ids of submits whose idempotency key was taken: nothing of them was written. */
   readonly losers: ReadonlySet<string>;

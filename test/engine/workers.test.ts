@@ -271,7 +271,7 @@ test("an attempt that nobody delivered and nobody lost starts again", async () =
   pool.letGo(worker.id, token);
   directory.forget(id);
   worker.running.delete(token);
-  await rig.live(14_000, worker);
+  await rig.live(8_000, worker);
   expect(worker.assignments.map(({ task }) => task)).toEqual([id, id]);
   expect(await rig.eventsOf(id, "attempt.lost")).toMatchObject([{ reason: "undelivered" }]);
   await worker.complete(1);

@@ -1,5 +1,6 @@
 import type { Log } from "../../ports/log.ts";
 import type { Store } from "../store.ts";
+import { lanesDefault } from "../turns.ts";
 import { createCommitStore } from "./commits/commit.ts";
 import { createConnections } from "./connections.ts";
 import { createDefinitionStore } from "./definitions.ts";
@@ -22,12 +23,10 @@ export interface PostgresStoreOptions {
   readonly url: string;
   /** Several stores may share a database under different names; `kantoku` unless given. */
   readonly schema?: string;
-  /** How many commits may be in flight; 3 unless given. */
+  /** How many commits may be in flight. */
   readonly lanes?: number;
   readonly log: Log;
 }
-
-const lanesDefault = 3;
 
 /**
  * Brings the schema up to date and opens the store. Connections open as they are needed, at most
