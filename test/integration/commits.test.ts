@@ -315,15 +315,14 @@ describe("what a commit writes", () => {
     ]);
   });
 
-  test("its completion is an update and its events", () => {
+  test("its completion is one, too", () => {
     const node = newId();
     const row = rowOf(submitRunning({ node, worker: newId() }));
     const turn = turnOf(row, { state: succeeded, events: [event(3, "attempt.succeeded")] });
     const statements = statementsOf({ node, lane: 0, id: 1, turns: [turn] });
     expect(statements.map(({ text }) => writtenTables(text))).toEqual([
       ["batches"],
-      ["tasks"],
-      ["events"],
+      ["tasks", "events"],
     ]);
   });
 

@@ -1,27 +1,35 @@
+import type { EventRow } from "../../rows.ts";
 import type { Turn } from "../../turns.ts";
-import { plainArray, textArray } from "../arrays.ts";
 import type { Parameter } from "../line.ts";
+import { type Column, type Rows, rowsOf } from "./columns.ts";
 
-/** Events of known tasks and of workers. A seq that is taken refuses the batch. */
+/** An event and whose it is. */
+type Fact = EventRow & { readonly actor: string };
+
+const factColumns: readonly Column<Fact>[] = [
+  { name: "actor", type: "uuid", cell: ({ actor }) => actor },
+  { name: "seq", type: "int", cell: ({ seq }) => seq },
+  { name: "type", type: "text", cell: ({ type }) => type },
+  { name: "at", type: "instant", cell: ({ at }) => at },
+  { name: "data", type: "json", cell: ({ data }) => data },
+];
+
+/** The events of turns, as rows from parameter `first` on. */
+export function eventRows(first: number): Rows<Turn> {
+  const rows = rowsOf(first, factColumns);
+  return { ...rows, parameters: (turns) => rows.parameters(factsOf(turns)) };
+}
+
+const appended = eventRows(1);
+
+/** Events of workers. A seq that is taken refuses the batch. */
 export const appendEvents = `
-insert into kantoku.events (actor, seq, type, at, data)
-select actor, seq, type, kantoku.instant(at), data
-from (
-  select
-    unnest($1::text::uuid[]) as actor,
-    unnest($2::text::int[]) as seq,
-    unnest($3::text::text[]) as type,
-    unnest($4::text::float8[]) as at,
-    unnest($5::text::json[]) as data
-) as given`;
+insert into kantoku.events (actor, seq, type, at, data)${appended.sql}`;
 
 export function appendEventsParameters(turns: readonly Turn[]): Parameter[] {
-  const events = turns.flatMap((turn) => turn.events);
-  return [
-    plainArray(turns.flatMap((turn) => turn.events.map(() => turn.id))),
-    plainArray(events.map(({ seq }) => seq)),
-    textArray(events.map(({ type }) => type)),
-    plainArray(events.map(({ at }) => at)),
-    textArray(events.map(({ data }) => data)),
-  ];
+  return appended.parameters(turns);
+}
+
+function factsOf(turns: readonly Turn[]): Fact[] {
+  return turns.flatMap(({ id, events }) => events.map((event) => ({ ...event, actor: id })));
 }

@@ -1,4 +1,4 @@
-import type { Batch, TaskLinks, TaskTurn, Turn } from "../../turns.ts";
+import type { Batch, TaskLinks, TaskTurn } from "../../turns.ts";
 import { chunksOf } from "../arrays.ts";
 import type { Parameter } from "../line.ts";
 import { appendEvents, appendEventsParameters } from "./append-events.ts";
@@ -60,7 +60,7 @@ export function statementsOf(batch: Batch): Statement[] {
   const { submits, roots, members, registrations, workerUpdates } = sorted;
   const updates = [...sorted.updates, ...sorted.foretold];
   const linked = [...roots, ...members, ...updates].filter(({ links }) => links !== undefined);
-  const appending = [...updates, ...registrations, ...workerUpdates].filter(hasEvents);
+  const workerTurns = [...registrations, ...workerUpdates];
   return [
     { text: enter, parameters: enterParameters(batch) },
     ...Array.from(chunksOf(submits, turnsMax), insertTasksStatement),
@@ -78,7 +78,7 @@ export function statementsOf(batch: Batch): Statement[] {
     // Before events: that a worker stands elsewhere is to be said by its row, not by a taken seq.
     ...inChunks(insertWorkers, registrations, insertWorkersParameters),
     ...inChunks(updateWorkers, workerUpdates, updateWorkersParameters),
-    ...inChunks(appendEvents, appending, appendEventsParameters),
+    ...inChunks(appendEvents, workerTurns, appendEventsParameters),
     ...inChunks(clearTimers, updates.filter(clearsTimers), clearTimersParameters),
     ...inChunks(setTimers, updates.filter(setsTimers), setTimersParameters),
     ...inChunks(consumeLetters, updates.filter(consumesLetters), consumeLettersParameters),
@@ -150,10 +150,6 @@ function inChunks<T>(
     parameters: toParameters(chunk),
     ...rest,
   }));
-}
-
-function hasEvents({ events }: Turn): boolean {
-  return events.length > 0;
 }
 
 function clearsTimers({ timersCleared }: TaskTurn): boolean {
