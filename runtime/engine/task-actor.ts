@@ -1,12 +1,11 @@
-import type { SnapshotFrom } from "xstate";
-import { createFold, type StoredSnapshot } from "../machines/fold.ts";
+import { createFold, type Standing, type StoredSnapshot } from "../machines/fold.ts";
 import { taskMachine } from "../machines/task.machine.ts";
 import type { Log } from "../ports/log.ts";
 import type { EventRow, TaskIdentity, TaskRow, TaskState } from "../store/rows.ts";
 import type { TaskMessage } from "./messages.ts";
 
 export const taskFold = createFold(taskMachine);
-export type TaskSnapshot = SnapshotFrom<typeof taskMachine>;
+export type TaskSnapshot = Standing<typeof taskMachine>;
 
 /** A task in this node's memory: its last committed state and its mailbox. Data; turns act on it. */
 export interface TaskActor {

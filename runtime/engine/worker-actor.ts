@@ -1,13 +1,12 @@
-import type { SnapshotFrom } from "xstate";
 import type { ServedDefinition, WorkerPort } from "../../sdk/protocol/service.ts";
-import { createFold, type StoredSnapshot } from "../machines/fold.ts";
+import { createFold, type Standing, type StoredSnapshot } from "../machines/fold.ts";
 import { type WorkerEvent, workerMachine } from "../machines/worker.machine.ts";
 import type { EventRow, WorkerRow } from "../store/rows.ts";
 import type { Head } from "../store/store.ts";
 import type { WorkerTurn } from "../store/turns.ts";
 
 const workerFold = createFold(workerMachine);
-export type WorkerSnapshot = SnapshotFrom<typeof workerMachine>;
+export type WorkerSnapshot = Standing<typeof workerMachine>;
 
 /** An attempt that takes one of the worker's slots, whether or not the task still waits for it. */
 export interface Holding {

@@ -1,5 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import {
+  type AnyMachineSnapshot,
+  type AnyStateMachine,
+  initialTransition,
+  transition,
+} from "xstate";
 import { createFold, type StoredSnapshot } from "../../runtime/machines/fold.ts";
 import type { TaskEvent } from "../../runtime/machines/task.events.ts";
 import { taskMachine } from "../../runtime/machines/task.machine.ts";
@@ -135,10 +141,45 @@ function readBack<Value>(value: Value): Value {
   return JSON.parse(JSON.stringify(value)) as Value;
 }
 
+const reference = transition as unknown as (
+  machine: AnyStateMachine,
+  snapshot: AnyMachineSnapshot,
+  event: unknown,
+) => [AnyMachineSnapshot, { type: string; params: unknown }[]];
+
 describe.each([
-  ["task", taskFold as unknown as AnyFold<unknown>, taskLife as fc.Arbitrary<unknown[]>],
-  ["worker", workerFold as unknown as AnyFold<unknown>, workerLife as fc.Arbitrary<unknown[]>],
-])("the %s machine", (_name, fold, life) => {
+  [
+    "task",
+    taskFold as unknown as AnyFold<unknown>,
+    taskLife as fc.Arbitrary<unknown[]>,
+    taskMachine as AnyStateMachine,
+  ],
+  [
+    "worker",
+    workerFold as unknown as AnyFold<unknown>,
+    workerLife as fc.Arbitrary<unknown[]>,
+    workerMachine as AnyStateMachine,
+  ],
+])("the %s machine", (_name, fold, life, machine) => {
+  test("folds to what XState's own transition makes of it, wish by wish", () => {
+    fc.assert(
+      fc.property(life, (events) => {
+        let snapshot = fold.initial;
+        let [expected] = initialTransition(machine) as [AnyMachineSnapshot, unknown];
+        for (const event of events) {
+          const next = fold.next(snapshot, event);
+          const [after, actions] = reference(machine, expected, event);
+          const { value, context } = after;
+          expect(next.snapshot).toEqual({ value, context });
+          expect(next.wishes).toEqual(actions.map(({ type, params }) => ({ type, params })));
+          snapshot = next.snapshot;
+          expected = after;
+        }
+      }),
+      { numRuns: runs },
+    );
+  });
+
   test("goes on from its stored snapshot, at any cut, as if nothing had happened", () => {
     fc.assert(
       fc.property(life, fc.nat(), (events, anywhere) => {

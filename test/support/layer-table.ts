@@ -61,7 +61,7 @@ export const rooms: readonly Room[] = [
       "sdk/errors.ts",
       "sdk/values",
     ],
-    packages: ["@opentelemetry/api", "xstate"],
+    packages: ["@opentelemetry/api"],
   },
   {
     room: "runtime/service",
