@@ -1,8 +1,7 @@
-import type { TaskEvent } from "../machines/task.events.ts";
 import type { Log } from "../ports/log.ts";
 import type { TaskRow } from "../store/rows.ts";
 import type { JournalStore } from "../store/store.ts";
-import { taskFold } from "./task-actor.ts";
+import { foldEvent, taskFold } from "./task-actor.ts";
 
 const pageRows = 1_000;
 
@@ -46,9 +45,8 @@ export class Repairs {
     for (let seq = 0; seq < row.seq; ) {
       const events = await this.#options.journal.read(row.id, seq, pageRows);
       if (events.length === 0) throw new RangeError(`the journal ends at seq ${seq}`);
-      for (const event of events) {
-        const data = JSON.parse(event.data) as object;
-        snapshot = taskFold.next(snapshot, { type: event.type, ...data } as TaskEvent).snapshot;
+      for (const event of events.filter((it) => it.seq <= row.seq)) {
+        snapshot = foldEvent(snapshot, event);
         seq = event.seq;
       }
     }

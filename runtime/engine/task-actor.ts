@@ -1,4 +1,5 @@
 import { createFold, type Standing, type StoredSnapshot } from "../machines/fold.ts";
+import type { TaskEvent } from "../machines/task.events.ts";
 import { taskMachine } from "../machines/task.machine.ts";
 import type { Log } from "../ports/log.ts";
 import type { EventRow, TaskIdentity, TaskRow, TaskState } from "../store/rows.ts";
@@ -12,6 +13,8 @@ export interface TaskActor {
   /** Fixed, but for an input that had to be made. */
   identity: TaskIdentity;
   state: TaskState;
+  /** The seq that the row stands at: behind `state.seq` by the steps recorded since. */
+  rowSeq: number;
   snapshot: TaskSnapshot;
   readonly mailbox: TaskMessage[];
   /** At most one uncommitted turn: later messages wait until its commit is resolved. */
@@ -41,6 +44,7 @@ export function createTaskActor(identity: TaskIdentity): TaskActor {
   return {
     identity,
     state: unborn,
+    rowSeq: 0,
     snapshot: taskFold.initial,
     mailbox: [],
     isCommitting: false,
@@ -62,10 +66,23 @@ export function isFailedStep({ data }: Pick<EventRow, "data">): boolean {
 
 export function restoreTaskActor(row: TaskRow, log: Log): TaskActor {
   const actor = createTaskActor(row);
-  actor.state = row;
-  actor.snapshot = restoreSnapshot(row, log);
+  const { tail = [] } = row;
+  actor.rowSeq = row.seq;
+  actor.state = { ...row, seq: lastSeqOf(row) };
+  actor.snapshot = tail.reduce(foldEvent, restoreSnapshot(row, log));
   if (actor.snapshot.context.steps > 0) actor.steps = null;
   return actor;
+}
+
+/** The seq of the last event that the row knows of, or brings along. */
+export function lastSeqOf({ seq, tail }: Pick<TaskRow, "seq" | "tail">): number {
+  return tail?.at(-1)?.seq ?? seq;
+}
+
+/** The snapshot after an event of the journal. */
+export function foldEvent(snapshot: TaskSnapshot, { type, data }: EventRow): TaskSnapshot {
+  const event = { type, ...(JSON.parse(data) as object) } as TaskEvent;
+  return taskFold.next(snapshot, event).snapshot;
 }
 
 export function restoreSnapshot(row: TaskRow, log: Log): TaskSnapshot {

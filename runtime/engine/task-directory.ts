@@ -7,7 +7,7 @@ import type { Log } from "../ports/log.ts";
 import type { Meters } from "../ports/meters.ts";
 import type { TaskIdentity, TaskRow } from "../store/rows.ts";
 import { type Head, StoreError } from "../store/store.ts";
-import type { Committed, TaskTurn } from "../store/turns.ts";
+import type { Committed, TaskLinks } from "../store/turns.ts";
 import type { Audience } from "./audience.ts";
 import type { Backlog } from "./backlog.ts";
 import type { Deadlines } from "./deadlines.ts";
@@ -15,7 +15,13 @@ import { Foresight } from "./foresight.ts";
 import type { BatchInMaking, Draft, GroupCommit } from "./group-commit.ts";
 import { type Caller, failCaller, type Placement, type TaskMessage } from "./messages.ts";
 import { type Pool, placementOf } from "./pool.ts";
-import { createTaskActor, restoreTaskActor, stepKey, type TaskActor } from "./task-actor.ts";
+import {
+  createTaskActor,
+  lastSeqOf,
+  restoreTaskActor,
+  stepKey,
+  type TaskActor,
+} from "./task-actor.ts";
 import { mintToken } from "./token.ts";
 import { type Candidate, type TaskDraft, type TurnScope, takeTurn } from "./turn.ts";
 import type { WorkerActor } from "./worker-actor.ts";
@@ -92,7 +98,7 @@ export class TaskDirectory {
   /** A row whose ownership was just taken. What is in memory and owned is newer than the row. */
   adopt(row: TaskRow): TaskActor {
     const present = this.#actors.get(row.id);
-    if (present !== undefined && (present.isCommitting || present.state.seq >= row.seq)) {
+    if (present !== undefined && (present.isCommitting || present.state.seq >= lastSeqOf(row))) {
       return present;
     }
     const actor = restoreTaskActor(row, this.#options.log);
@@ -199,8 +205,7 @@ export class TaskDirectory {
       rejected: (error, wasSent) => this.#rejected(draft, error, wasSent),
     };
     const first = draft.children.length === 0 ? own : this.#withChildren(own, draft, batch);
-    const { turn } = draft;
-    return turn.links?.hasEnded ? [first, ...this.#foretell(turn, batch)] : [first];
+    return linksOf(draft)?.hasEnded ? [first, ...this.#foretell(draft, batch)] : [first];
   }
 
   #takeTurns(
@@ -250,21 +255,24 @@ export class TaskDirectory {
   }
 
   /** Brings children to life in the commit of their parent's turn. */
-  #withChildren(own: Draft, { actor, children, turn }: TaskDraft, batch: BatchInMaking): Draft {
+  #withChildren(own: Draft, draft: TaskDraft, batch: BatchInMaking): Draft {
+    const { actor, children } = draft;
     const born = children.map(({ identity, submit }) => {
       const child = this.create(identity);
       child.mailbox.push(submit);
       return { actor: child, dependsOn: submit.birth?.dependsOn ?? [] };
     });
     const drafts = born.flatMap((child) => this.#takeTurn(child.actor, batch));
-    const members = turn.links?.dependsOn ?? [];
+    const members = linksOf(draft)?.dependsOn ?? [];
     return together([own, ...drafts], ({ losers }) => {
-      if (!losers.has(turn.id)) this.#foresight.learn({ parent: actor, children: born, members });
+      if (!losers.has(actor.identity.id))
+        this.#foresight.learn({ parent: actor, children: born, members });
     });
   }
 
   /** What waited for nothing but this end takes its turn in the same batch. */
-  #foretell({ id, state }: TaskTurn, batch: BatchInMaking): Draft[] {
+  #foretell({ actor: ended, state }: TaskDraft, batch: BatchInMaking): Draft[] {
+    const { id } = ended.identity;
     return this.#foresight.foretell(id, state, batch).flatMap(({ actor, resolution }) => {
       if (this.#actors.has(actor.identity.id)) return [];
       this.#actors.set(actor.identity.id, actor);
@@ -308,17 +316,19 @@ export class TaskDirectory {
   }
 
   #committed(draft: TaskDraft, { losers, watched, hasMail }: Committed): void {
-    const { actor, turn } = draft;
+    const { actor, turn, state } = draft;
     actor.isCommitting = false;
     if (hasMail) this.#options.mailWritten();
     if (losers.has(turn.id)) return this.#lost(draft);
 
     const tokenBefore = actor.snapshot.context.token;
     const workerBefore = actor.snapshot.context.worker;
-    if (actor.identity.place !== undefined) this.#foresight.committed(turn.id, turn.state);
-    this.#options.meters.turned(actor.identity.definition, actor.state, turn);
-    actor.state = turn.state;
-    const input = turn.links?.input;
+    if (actor.identity.place !== undefined) this.#foresight.committed(turn.id, state);
+    const facts = { state, events: turn.events };
+    this.#options.meters.turned(actor.identity.definition, actor.state, facts);
+    actor.state = state;
+    if (turn.kind === "task") actor.rowSeq = state.seq;
+    const input = linksOf(draft)?.input;
     if (input !== undefined) actor.identity = { ...actor.identity, input };
     actor.snapshot = draft.snapshot;
     const { token } = draft.snapshot.context;
@@ -329,8 +339,8 @@ export class TaskDirectory {
     }
     this.#armDeadlines(actor);
     for (const reply of draft.replies) reply();
-    this.#options.audience.publish(turn.id, turn.state, turn.events);
-    for (const { dueAt } of turn.timersSet) {
+    this.#options.audience.publish(turn.id, state, turn.events);
+    for (const { dueAt } of turn.kind === "task" ? turn.timersSet : []) {
       this.#options.timerSet(dueAt - this.#options.clock.now());
     }
     if (watched.includes(turn.id)) this.#options.announce([turn.id]);
@@ -370,7 +380,7 @@ export class TaskDirectory {
     const { actor, messages } = draft;
     actor.isCommitting = false;
     this.#takeBack(draft);
-    if (draft.turn.links?.isForetold) return this.#mistook(draft, error);
+    if (linksOf(draft)?.isForetold) return this.#mistook(draft, error);
     const failure = toKantokuError(error, wasSent);
     if (error.fault === "refused" && actor.state.owner !== null)
       return this.#revert(draft, failure);
@@ -421,9 +431,9 @@ export class TaskDirectory {
   }
 
   /** The slot or the place in the queue that a turn counted on, when it was not committed. */
-  #takeBack({ placement, turn }: TaskDraft): void {
+  #takeBack({ placement, state }: TaskDraft): void {
     if (placement !== null) this.#unplace(placement);
-    if (turn.state.status === "ready") this.#backlog?.wasQueued(null);
+    if (state.status === "ready") this.#backlog?.wasQueued(null);
   }
 
   #remove(actor: TaskActor): void {
@@ -462,6 +472,10 @@ export interface Addressed {
   readonly actor: TaskActor;
   readonly seq: number;
   readonly message: TaskMessage;
+}
+
+function linksOf({ turn }: TaskDraft): TaskLinks | undefined {
+  return turn.kind === "task" ? turn.links : undefined;
 }
 
 /** Turns that are committed together or not at all. */

@@ -3,7 +3,7 @@ import type { Wish } from "../machines/fold.ts";
 import type { TaskEvent } from "../machines/task.events.ts";
 import type { TaskEffect, TimerKind } from "../machines/task.machine.ts";
 import type { EventRow, JsonText, TaskIdentity, TaskState } from "../store/rows.ts";
-import type { TaskLinks, TaskTurn } from "../store/turns.ts";
+import type { StepsTurn, TaskLinks, TaskTurn } from "../store/turns.ts";
 import { assignedEvent, type DecideScope, decide } from "./decide.ts";
 import type { Child, GraphBirth, Placement, Resolution, TaskMessage } from "./messages.ts";
 import { replyTo } from "./replies.ts";
@@ -28,7 +28,9 @@ export interface Candidate {
 export interface TaskDraft {
   readonly actor: TaskActor;
   readonly messages: readonly TaskMessage[];
-  readonly turn: TaskTurn;
+  readonly turn: TaskTurn | StepsTurn;
+  /** What the task is after it. */
+  readonly state: TaskState;
   readonly snapshot: TaskSnapshot;
   readonly effects: readonly OutwardEffect[];
   /** The slot that this turn used; free again if the turn is not committed. */
@@ -110,6 +112,9 @@ export interface Verdict {
 }
 
 const released = JSON.stringify({ type: "released" });
+
+/** So many steps at most are folded again by who takes a task over. */
+const tailMax = 64;
 
 /** Writes one turn: holds what has been folded so far. */
 class Pen {
@@ -221,49 +226,76 @@ class Pen {
     placement: Placement | null;
   }): TaskDraft {
     const { actor, snapshot } = this;
+    const { messages, replies, placement } = rest;
+    this.#linkEnds();
+    const owner = this.ownerAfter(rest.node);
+    const isOfSteps = owner === actor.state.owner && this.#hasOnlySteps;
+    const state = isOfSteps ? { ...actor.state, seq: this.#lastSeq } : this.#stateAfter(owner);
+    const turn = isOfSteps
+      ? ({ kind: "steps", id: actor.identity.id, events: this.#events } as const)
+      : this.#turnTo(state);
+    const payload = (actor.rowSeq === 0 ? actor.identity.input.length : 0) + lengthOf(this.output);
+    const bytes = this.#events.reduce((sum, event) => sum + event.data.length, payload + 512);
+    const effects = this.#effects;
+    const children = this.#children;
+    return { actor, messages, turn, state, snapshot, effects, placement, replies, children, bytes };
+  }
+
+  get #lastSeq(): number {
+    return this.actor.state.seq + this.#events.length;
+  }
+
+  /** Nothing but steps came of it, and the row is not too far behind to stay as it is. */
+  get #hasOnlySteps(): boolean {
+    return (
+      this.#events.length > 0 &&
+      this.#links === null &&
+      this.letters.length === 0 &&
+      this.#timersCleared.size === 0 &&
+      this.#lastSeq - this.actor.rowSeq <= tailMax &&
+      this.#events.every(({ type }) => type === "step.recorded")
+    );
+  }
+
+  /** Others may count this task's end, or its going on. */
+  #linkEnds(): void {
+    const { identity, state } = this.actor;
+    if (!identity.place?.isAwaited) return;
+    if (this.#endedAt !== null && state.endedAt === null) this.#link().hasEnded = true;
+    if (this.#endedAt === null && state.endedAt !== null) this.#link().hasReopened = true;
+  }
+
+  #stateAfter(owner: string | null): TaskState {
+    const { snapshot } = this;
     const { context } = snapshot;
-    const isNew = actor.state.seq === 0;
-    const hasEnded = this.#endedAt !== null && actor.state.endedAt === null;
-    if (hasEnded && actor.identity.place?.isAwaited) this.#link().hasEnded = true;
-    const hasReopened = this.#endedAt === null && actor.state.endedAt !== null;
-    if (hasReopened && actor.identity.place?.isAwaited) this.#link().hasReopened = true;
-    const state: TaskState = {
+    return {
       status: snapshot.value === "new" ? "waiting" : snapshot.value,
       version: this.#version,
-      seq: actor.state.seq + this.#events.length,
+      seq: this.#lastSeq,
       snapshot: JSON.stringify(taskFold.stored(snapshot)),
-      owner: this.ownerAfter(rest.node),
-      worker: context.worker ?? actor.state.worker,
+      owner,
+      worker: context.worker ?? this.actor.state.worker,
       attempt: context.attempt,
       output: this.output,
       error: this.#error,
       startedAt: this.#startedAt,
       endedAt: this.#endedAt,
     };
-    const turn: TaskTurn = {
+  }
+
+  #turnTo(state: TaskState): TaskTurn {
+    const { identity, rowSeq } = this.actor;
+    return {
       kind: "task",
-      id: actor.identity.id,
-      identity: isNew ? actor.identity : null,
-      expectedSeq: actor.state.seq,
+      id: identity.id,
+      identity: rowSeq === 0 ? identity : null,
+      expectedSeq: rowSeq,
       state,
       events: this.#events,
       timersSet: Array.from(this.#timersSet, ([kind, dueAt]) => ({ kind, dueAt })),
       timersCleared: [...this.#timersCleared],
       letters: this.letters,
       ...(this.#links === null ? {} : { links: this.#links }),
-    };
-    const payload = (isNew ? actor.identity.input.length : 0) + (this.output?.length ?? 0);
-    const bytes = this.#events.reduce((sum, event) => sum + event.data.length, payload + 512);
-    return {
-      actor,
-      messages: rest.messages,
-      turn,
-      snapshot,
-      effects: this.#effects,
-      placement: rest.placement,
-      replies: rest.replies,
-      children: this.#children,
-      bytes,
     };
   }
 
@@ -348,6 +380,10 @@ class Pen {
         throw new Error(`the task machine asks for what nobody does: ${JSON.stringify(wish)}`);
     }
   }
+}
+
+function lengthOf(text: JsonText | null): number {
+  return text?.length ?? 0;
 }
 
 function isOver(snapshot: TaskSnapshot): boolean {

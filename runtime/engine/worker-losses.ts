@@ -60,8 +60,10 @@ export class WorkerLosses {
     const { pool, store, node, directory, log, clock } = this.#options;
     if (pool.get(id) !== undefined) return;
     try {
-      for (const task of await store.tasks.readMany(tasks)) {
-        if (task.owner !== node || task.worker !== id) continue;
+      const rows = await store.tasks.readMany(tasks);
+      const ours = rows.filter(({ owner, worker }) => owner === node && worker === id);
+      const held = ours.map((task) => task.id);
+      for (const task of await store.tasks.acquire(node, held)) {
         const token = directory.takeIn(task)?.snapshot.context.token ?? null;
         if (token !== null) this.lose(task.id, token, { reason: "handed over", counts: false });
       }

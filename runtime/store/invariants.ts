@@ -4,7 +4,8 @@
  */
 export const invariants = {
   "journal-gapless": "The events of an actor are numbered 1, 2, 3 … without gaps.",
-  "journal-matches-seq": "The seq of a task or worker is that of its last event.",
+  "journal-matches-seq":
+    "The seq of a task or worker is that of its last event; of a task that runs, but for its last steps.",
   "journal-has-actor": "Every journal belongs to a task or a worker.",
   "queue-matches-ready": "A task is in the queue if and only if it is ready and nobody owns it.",
   "ended-is-final":

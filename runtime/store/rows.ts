@@ -45,7 +45,7 @@ export interface TaskIdentity {
   readonly createdAt: Instant;
 }
 
-/** What turns change. `snapshot` is a cache of the journal's fold up to `seq`. */
+/** What turns change. `snapshot` is a cache of the journal's fold up to `seq`: see also StepsTurn. */
 export interface TaskState {
   readonly status: TaskStatus;
   /** Empty until a submit or the first assignment fixes it. */
@@ -64,6 +64,11 @@ export interface TaskState {
 
 export interface TaskRow extends TaskIdentity, TaskState {
   readonly progress: JsonText | null;
+  /**
+   * Steps recorded after `seq`, in order, without their outcomes. Absent where there are none, and
+   * from rows whose ownership was not taken.
+   */
+  readonly tail?: readonly EventRow[];
 }
 
 export interface EventRow {

@@ -15,7 +15,7 @@ export interface TaskTurn {
   readonly id: string;
   /** Set for a submit: the task is new. */
   readonly identity: TaskIdentity | null;
-  /** The seq before this turn; 0 for a new task. A row elsewhere makes the commit fail as `stale`. */
+  /** The row's seq before this turn; 0 for a new task. Elsewhere, the commit fails as `stale`. */
   readonly expectedSeq: number;
   readonly state: TaskState;
   readonly events: readonly EventRow[];
@@ -49,6 +49,17 @@ export interface TaskLinks {
   readonly toChildren?: JsonText;
 }
 
+/**
+ * Steps of one task, recorded: events and nothing more, at half the cost of a row that is written,
+ * too. The row stays at its seq and snapshot until another turn of the task; until then these
+ * events are its tail. A seq that somebody else took makes the commit fail as `stale`.
+ */
+export interface StepsTurn {
+  readonly kind: "steps";
+  readonly id: string;
+  readonly events: readonly EventRow[];
+}
+
 /** One advance of one worker. `expectedSeq` 0 inserts it. */
 export interface WorkerTurn {
   readonly kind: "worker";
@@ -59,7 +70,7 @@ export interface WorkerTurn {
   readonly events: readonly EventRow[];
 }
 
-export type Turn = TaskTurn | WorkerTurn;
+export type Turn = TaskTurn | StepsTurn | WorkerTurn;
 
 /**
  * Turns that commit together or not at all. `id` counts up within (node, lane): the row of that

@@ -13,6 +13,7 @@ import { describeOwnership } from "./store/ownership.suite.ts";
 import { describePipelines } from "./store/pipelines.suite.ts";
 import { describeQueue } from "./store/queue.suite.ts";
 import { describeRestart } from "./store/restart.suite.ts";
+import { describeSteps } from "./store/steps.suite.ts";
 import { describeTasks } from "./store/tasks.suite.ts";
 import { describeTimers } from "./store/timers.suite.ts";
 import { describeTwoNodes } from "./store/two-nodes.suite.ts";
@@ -62,6 +63,7 @@ export function describeStore(name: string, factory: StoreFactory): void {
     for (const describeNoun of [
       describeNodes,
       describeCommits,
+      describeSteps,
       describeWorkerTurns,
       describeQueue,
       describeOwnership,

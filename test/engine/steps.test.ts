@@ -101,6 +101,35 @@ test("steps are known again on the node that adopts the task", async () => {
   ]);
 });
 
+test("a task that was taken over goes on behind the steps that its row does not know of", async () => {
+  await using rig = await EngineRig.start();
+  const worker = await rig.worker({ name: "w" });
+  const id = await rig.submit({ retry });
+  for (const step of ["a", "b", "c"]) await worker.step(step, 1);
+  const [row] = await rig.store.tasks.readMany([id]);
+  expect(row?.seq).toBe(2);
+  const other = await rig.join();
+  rig.node.crash();
+  await worker.registerOn(other.service, { name: "w" });
+  await worker.step("d", 1);
+  await worker.complete(7);
+  expect(await rig.status(id)).toBe("succeeded");
+  const events = await rig.store.journal.read(id, 0, 100);
+  expect(events.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  expect(await rig.store.doctor()).toEqual([]);
+});
+
+test("a row is written again before its tail grows long", async () => {
+  await using rig = await EngineRig.start();
+  const worker = await rig.worker();
+  const id = await rig.submit();
+  for (let occurrence = 1; occurrence <= 70; occurrence += 1) {
+    await worker.step("a", 1, occurrence);
+  }
+  const [row] = await rig.store.tasks.readMany([id]);
+  expect(row?.seq).toBe(2 + 65);
+});
+
 test.each([
   ["step", { step: "no spaces" }],
   ["occurrence", { occurrence: 0 }],

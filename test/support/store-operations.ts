@@ -26,6 +26,13 @@ export type TurnPlan =
       readonly consumes: boolean;
     }
   | {
+      readonly type: "steps";
+      readonly task: number;
+      readonly count: number;
+      /** At a seq that is taken. */
+      readonly outdated: boolean;
+    }
+  | {
       readonly type: "worker";
       readonly worker: number;
       readonly status: "serving" | "draining" | "gone" | "lost";
@@ -108,6 +115,15 @@ const turnPlan: fc.Arbitrary<TurnPlan> = fc.oneof(
       worker,
       outdated: fc.nat(9).map((drawn) => drawn === 0),
       consumes: fc.boolean(),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      type: fc.constant("steps" as const),
+      task,
+      count: fc.integer({ min: 1, max: 3 }),
+      outdated: fc.nat(9).map((drawn) => drawn === 0),
     }),
   },
   {

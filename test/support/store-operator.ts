@@ -10,7 +10,7 @@ import {
   type StoreOperation,
   type TurnPlan,
 } from "./store-operations.ts";
-import { builtAt, register, submit, succeeded, turnOf, workerTurnOf } from "./turns.ts";
+import { builtAt, register, stepsOf, submit, succeeded, turnOf, workerTurnOf } from "./turns.ts";
 
 /** Applies operations to one store; two that are given the same ones can be compared. */
 export interface StoreOperator {
@@ -98,6 +98,12 @@ export async function createStoreOperator(world: OperatedWorld): Promise<StoreOp
     }
     const [row] = await store.tasks.readMany([taskAt(plan.task)]);
     if (row === undefined) return null;
+    if (plan.type === "steps") {
+      if (row.status !== "running") return null;
+      const journal = await store.journal.read(row.id, 0, plenty);
+      const after = (journal.at(-1)?.seq ?? 0) - (plan.outdated ? 1 : 0);
+      return stepsOf(row.id, { after, count: plan.count });
+    }
     const turn = turnOf(row, {
       ...shaped(plan.shape, { node, worker: workerId(plan.worker), task: row.id }),
       letters: plan.consumes ? (letters.unread.get(row.id) ?? []) : [],

@@ -6,7 +6,7 @@ import type {
   TaskState,
   WorkerRow,
 } from "../../runtime/store/rows.ts";
-import type { TaskTurn, WorkerTurn } from "../../runtime/store/turns.ts";
+import type { StepsTurn, TaskTurn, WorkerTurn } from "../../runtime/store/turns.ts";
 
 /** When everything built here happened, unless a test says otherwise. */
 export const builtAt = Date.UTC(2026, 0, 1);
@@ -127,6 +127,23 @@ export function turnOf(
       ...overrides.state,
     },
   };
+}
+
+/** Steps of a task whose journal ends at `after`; their outcomes are long, so that a tail shows none. */
+export function stepsOf(
+  id: string,
+  { after, count = 1 }: { after: number; count?: number },
+): StepsTurn {
+  const events = Array.from({ length: count }, (_, index) => {
+    const seq = after + 1 + index;
+    return event(seq, "step.recorded", {
+      token: "1",
+      step: `step-${seq}`,
+      occurrence: 1,
+      output: "x".repeat(50),
+    });
+  });
+  return { kind: "steps", id, events };
 }
 
 /** What a task is once it has succeeded: unowned, with an output and an end. */

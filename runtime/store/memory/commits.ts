@@ -1,6 +1,6 @@
 import type { JsonText, TaskRow } from "../rows.ts";
 import { type CommitStore, StoreError } from "../store.ts";
-import type { Batch, Committed, TaskTurn, Turn, WorkerTurn } from "../turns.ts";
+import type { Batch, Committed, StepsTurn, TaskTurn, Turn, WorkerTurn } from "../turns.ts";
 import { followLinks, mistakenIn } from "./links.ts";
 import { isLive } from "./ownership.ts";
 import {
@@ -39,14 +39,16 @@ function commitBatch(tables: Tables, batch: Batch): Committed {
 
   for (const turn of turns) {
     if (turn.kind === "task") judgeTask(tables, batch.node, turn);
+    else if (turn.kind === "steps") judgeSteps(tables, batch.node, turn);
     else judgeWorker(tables, turn);
   }
   judgeRows(tables, turns);
   const mistaken = mistakenIn(tables, turns);
-  if (mistaken !== null) throw stale(mistaken, "waits for more than was foretold");
+  if (mistaken !== null) throw stale(mistaken, "it waits for more than was foretold");
 
   for (const turn of turns) {
     if (turn.kind === "task") writeTask(tables, turn);
+    else if (turn.kind === "steps") appendEvents(tables, turn.id, turn.events);
     else writeWorker(tables, turn);
   }
   const hasMail = followLinks(tables, turns);
@@ -105,10 +107,10 @@ function judgeRows(tables: Tables, turns: readonly Turn[]): void {
     const journal = tables.journals.get(turn.id);
     for (const { seq } of turn.events) {
       const place = compound(turn.id, String(seq));
-      if (written.has(place) || journal?.has(seq)) refuse(turn, `repeats event ${seq}`);
+      if (written.has(place) || journal?.has(seq)) throw stale(turn, `event ${seq} is there`);
       written.add(place);
     }
-    if (turn.kind === "task") continue;
+    if (turn.kind !== "worker") continue;
     const name = compound(turn.row.namespace, turn.row.name);
     const holder = tables.workerNames.get(name) ?? turn.id;
     if (names.has(name) || holder !== turn.id) refuse(turn, `takes the name ${turn.row.name}`);
@@ -125,6 +127,7 @@ function jsonTextsOf(turn: Turn): readonly (JsonText | null)[] {
   if (turn.kind === "worker") {
     return [turn.row.snapshot, turn.row.labels, turn.row.definitions, ...data];
   }
+  if (turn.kind === "steps") return data;
   const { identity, state } = turn;
   const fixed = identity === null ? [] : [identity.input, identity.labels, identity.metadata];
   return [...fixed, state.snapshot, state.output, state.error, ...data];
@@ -142,28 +145,30 @@ function isJson(text: string): boolean {
 function judgeTask(tables: Tables, node: string, turn: TaskTurn): void {
   const row = tables.tasks.get(turn.id);
   if (turn.identity !== null) {
-    if (row !== undefined) throw stale(turn, "exists");
+    if (row !== undefined) throw stale(turn, "it exists");
   } else if (row === undefined) {
-    throw stale(turn, "does not exist");
+    throw stale(turn, "it does not exist");
   } else if (row.seq !== turn.expectedSeq) {
-    throw stale(turn, `is at seq ${row.seq}`);
+    throw stale(turn, `it is at seq ${row.seq}`);
   } else if (row.owner !== (turn.links?.isForetold === true ? null : node)) {
-    throw stale(turn, `is owned by ${row.owner ?? "nobody"}`);
+    throw stale(turn, `it is owned by ${row.owner ?? "nobody"}`);
   }
   const missing = turn.letters.find((id) => !tables.letters.has(id));
-  if (missing !== undefined) throw stale(turn, `has no letter ${missing}`);
+  if (missing !== undefined) throw stale(turn, `it has no letter ${missing}`);
+}
+
+function judgeSteps(tables: Tables, node: string, turn: StepsTurn): void {
+  const owner = tables.tasks.get(turn.id)?.owner ?? null;
+  if (owner !== node) throw stale(turn, `it is owned by ${owner ?? "nobody"}`);
 }
 
 function judgeWorker(tables: Tables, turn: WorkerTurn): void {
   const seq = tables.workers.get(turn.id)?.seq ?? 0;
-  if (seq !== turn.expectedSeq) throw stale(turn, `is at seq ${seq}`);
+  if (seq !== turn.expectedSeq) throw stale(turn, `it is at seq ${seq}`);
 }
 
 function stale(turn: Turn, reason: string): StoreError {
-  return new StoreError(
-    "stale",
-    `${turn.kind} ${turn.id} was expected at seq ${turn.expectedSeq}, but ${reason}`,
-  );
+  return new StoreError("stale", `the turn of ${turn.kind} ${turn.id} is stale: ${reason}`);
 }
 
 function writeTask(tables: Tables, turn: TaskTurn): void {

@@ -1,4 +1,4 @@
-import type { TaskRow } from "../rows.ts";
+import type { EventRow, TaskRow } from "../rows.ts";
 import { putTask, type Tables } from "./tables.ts";
 
 /** Whether a node may write: its lease row is there and has not expired. */
@@ -15,11 +15,17 @@ export function mayTake(tables: Tables, node: string, task: TaskRow): boolean {
   return task.owner === null || task.owner === node || !tables.nodes.has(task.owner);
 }
 
+/** The task as its owner needs it: with the steps that its row does not know of. */
 export function take(tables: Tables, node: string, task: TaskRow): TaskRow {
-  if (task.owner === node) return task;
-  const taken = { ...task, owner: node };
-  putTask(tables, taken);
-  return taken;
+  const taken = task.owner === node ? task : { ...task, owner: node };
+  if (taken !== task) putTask(tables, taken);
+  const tail = [...(tables.journals.get(task.id)?.above(task.seq) ?? [])];
+  return tail.length === 0 ? taken : { ...taken, tail: tail.map(withoutOutcome) };
+}
+
+function withoutOutcome(event: EventRow): EventRow {
+  const { token, step, occurrence } = JSON.parse(event.data) as Record<string, unknown>;
+  return { ...event, data: JSON.stringify({ token, step, occurrence }) };
 }
 
 export function giveUp(tables: Tables, task: TaskRow): void {

@@ -165,6 +165,7 @@ const asStored = {
 
 export interface ServerError extends Error {
   readonly code: string;
+  readonly constraint_name?: string;
 }
 
 export function isOfServer(error: unknown): error is ServerError {

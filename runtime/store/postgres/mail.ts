@@ -1,6 +1,6 @@
 import type { MailStore } from "../store.ts";
 import type { Connections } from "./connections.ts";
-import { lockedTask, mayTake, ownLease, takeChosen, takenBy } from "./ownership.ts";
+import { lockedTask, mayTake, ownLease, tail, takeChosen, takenBy } from "./ownership.ts";
 import { taskColumns } from "./rows.ts";
 
 const post = `
@@ -18,7 +18,7 @@ with ${ownLease}, chosen as (
   limit $2::int
   for no key update of mail skip locked
 ), ${takeChosen}
-select letter, message, ${taskColumns.bare} from chosen order by letter`;
+select letter, message, ${taskColumns.bare}, ${tail} from chosen order by letter`;
 
 const deleteOrphans = `
 delete from kantoku.mail as mail

@@ -1,4 +1,4 @@
-import type { TaskRow } from "../rows.ts";
+import type { EventRow, JsonText, TaskRow } from "../rows.ts";
 import type { Row } from "./line.ts";
 import { taskColumns, taskOf } from "./rows.ts";
 
@@ -55,7 +55,27 @@ taken as (
   delete from kantoku.ready where id = any (array(select id from chosen))
 )`;
 
+/** The tail of each row of `chosen`, which only tasks have that a worker may be at. */
+export const tail = `(
+  select json_agg(json_build_object(
+    'seq', seq,
+    'type', type,
+    'at', (extract(epoch from at) * 1000)::float8,
+    'data', json_build_object(
+      'token', data -> 'token', 'step', data -> 'step', 'occurrence', data -> 'occurrence'
+    )
+  ) order by seq)
+  from kantoku.events as events
+  where events.actor = chosen.id and events.seq > chosen.seq
+) as tail`;
+
 /** A row of `chosen`, as it is now. */
 export function takenBy(node: string, row: Row): TaskRow {
-  return { ...taskOf(row), owner: node };
+  const task = { ...taskOf(row), owner: node };
+  return typeof row["tail"] === "string" ? { ...task, tail: tailOf(row["tail"]) } : task;
+}
+
+function tailOf(text: JsonText): EventRow[] {
+  const steps = JSON.parse(text) as (Omit<EventRow, "data"> & { data: unknown })[];
+  return steps.map((step) => ({ ...step, data: JSON.stringify(step.data) }));
 }

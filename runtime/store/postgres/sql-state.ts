@@ -1,5 +1,5 @@
 import { isStoreError, StoreError, type StoreFault } from "../store.ts";
-import { isOfServer, LineLost } from "./line.ts";
+import { isOfServer, LineLost, type ServerError } from "./line.ts";
 
 /** Class KT is ours: classes that begin with K are neither the standard's nor PostgreSQL's. */
 export const ktFenced = "KT001";
@@ -9,6 +9,8 @@ export const ktRepeated = "KT003";
 
 /** Says of a statement that one before it failed. */
 export const transactionAborted = "25P02";
+
+const uniqueViolation = "23505";
 
 /** By code, else by class. In all of them the transaction was rolled back, for sure. */
 const faults: Readonly<Record<string, StoreFault>> = {
@@ -38,15 +40,17 @@ const faults: Readonly<Record<string, StoreFault>> = {
 /** What else a server says is a bug or a missing right: to try again would not help. */
 const otherwise: StoreFault = "refused";
 
-export function faultOf(sqlState: string): StoreFault {
-  return faults[sqlState] ?? faults[sqlState.slice(0, 2)] ?? otherwise;
+export function faultOf({ code, constraint_name: constraint }: ServerError): StoreFault {
+  // A seq that is taken: whoever wrote there has moved the actor on.
+  if (code === uniqueViolation && constraint === "events_pkey") return "stale";
+  return faults[code] ?? faults[code.slice(0, 2)] ?? otherwise;
 }
 
 /** For everything but commits, whose lost answers matter. */
 export function storeErrorOf(error: unknown): StoreError {
   if (isStoreError(error)) return error;
   if (isOfServer(error)) {
-    return new StoreError(faultOf(error.code), `${error.message} (${error.code})`, {
+    return new StoreError(faultOf(error), `${error.message} (${error.code})`, {
       cause: error,
     });
   }

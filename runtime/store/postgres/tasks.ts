@@ -2,7 +2,7 @@ import type { TaskStore } from "../store.ts";
 import { plainArray } from "./arrays.ts";
 import type { Connections } from "./connections.ts";
 import { listStatement } from "./list-tasks.ts";
-import { lockedTask, mayTake, ownLease, takeChosen, takenBy } from "./ownership.ts";
+import { lockedTask, mayTake, ownLease, tail, takeChosen, takenBy } from "./ownership.ts";
 import { idOf, isId, taskColumns, taskOf } from "./rows.ts";
 
 const holdsSlot = "tasks.status in ('running', 'cancelling')";
@@ -18,7 +18,7 @@ with ${ownLease}, chosen as (
   cross join (select distinct id from unnest($2::text::uuid[]) as given (id) order by id) as given
   cross join lateral ${lockedTask("given.id", { where: mayAcquire, whenTaken: "wait" })} as task
 ), ${takeChosen}
-select ${taskColumns.bare} from chosen`;
+select ${taskColumns.bare}, ${tail} from chosen`;
 
 export const acquireOfWorker = `
 with ${ownLease}, held as materialized (
@@ -29,7 +29,7 @@ with ${ownLease}, held as materialized (
   cross join (select id from held order by id) as held
   cross join lateral ${lockedTask("held.id", { where: runsOnWorker, whenTaken: "wait" })} as task
 ), ${takeChosen}
-select ${taskColumns.bare} from chosen`;
+select ${taskColumns.bare}, ${tail} from chosen`;
 
 const runningOn = `
 select id, worker from kantoku.tasks as tasks

@@ -1,7 +1,7 @@
 import type { TimerRow } from "../rows.ts";
 import type { TimerStore } from "../store.ts";
 import type { Connections } from "./connections.ts";
-import { lockedTask, mayTake, ownLease, takeChosen, takenBy } from "./ownership.ts";
+import { lockedTask, mayTake, ownLease, tail, takeChosen, takenBy } from "./ownership.ts";
 import { taskColumns } from "./rows.ts";
 
 /**
@@ -19,7 +19,7 @@ with ${ownLease}, chosen as (
   limit $2::int
   for no key update of timers skip locked
 ), ${takeChosen}
-select timer, due_at, ${taskColumns.bare} from chosen order by due_at, id, timer`;
+select timer, due_at, ${taskColumns.bare}, ${tail} from chosen order by due_at, id, timer`;
 
 export const untilNext = `
 select greatest(0, extract(epoch from due_at - clock_timestamp()) * 1000)::float8 as wait

@@ -203,7 +203,7 @@ export function describeCommits(world: World): void {
   });
 
   describe("commit of what the database refuses", () => {
-    test("an event at a seq that is taken refuses the whole batch", async () => {
+    test("an event at a seq that is taken makes the whole batch stale", async () => {
       const { store } = world;
       const node = await enlistNode(store);
       const turn = submit({ state: { owner: node.id } });
@@ -213,7 +213,7 @@ export function describeCommits(world: World): void {
         events: [event(1, "step.recorded")],
         state: { seq: 2 },
       });
-      expect(await faultOf(node.commit(innocent, guilty))).toBe("refused");
+      expect(await faultOf(node.commit(innocent, guilty))).toBe("stale");
       expect(await store.tasks.readMany([innocent.id])).toEqual([]);
       expect((await store.tasks.read("default", turn.id))?.seq).toBe(1);
       expect(await store.journal.read(turn.id, 0, 10)).toEqual(turn.events);

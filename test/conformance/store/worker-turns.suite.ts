@@ -117,12 +117,12 @@ export function describeWorkerTurns(world: World): void {
       expect(await store.workers.list("default")).toHaveLength(1);
     });
 
-    test("an event at a seq that is taken refuses it", async () => {
+    test("is stale with an event at a seq that is taken", async () => {
       const node = await enlistNode(world.store);
       const turn = register();
       await node.commit(turn);
       const guilty = workerTurnOf(turn.row, { events: [event(1, "worker.draining")] });
-      expect(await faultOf(node.commit(guilty))).toBe("refused");
+      expect(await faultOf(node.commit(guilty))).toBe("stale");
     });
   });
 }

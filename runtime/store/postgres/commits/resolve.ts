@@ -26,7 +26,7 @@ export async function resolve(connection: Connection, batch: Batch): Promise<Com
   const { submits: plain, roots, members, ...known } = sortTurns(batch);
   const updates = [...known.updates, ...known.foretold];
   const submits = [...plain, ...roots, ...members];
-  const tasks = [...submits, ...updates].map(({ id }) => id);
+  const tasks = [...submits, ...updates, ...known.steps].map(({ id }) => id);
   const present = await connection.ask(readPresent, [plainArray(tasks), batch.node]);
   const found = new Set(present.map(idOf));
   return {

@@ -1,5 +1,5 @@
 import type { TaskIdentity } from "../../rows.ts";
-import type { Batch, TaskTurn, Turn, WorkerTurn } from "../../turns.ts";
+import type { Batch, StepsTurn, TaskTurn, Turn, WorkerTurn } from "../../turns.ts";
 
 export interface Submit extends TaskTurn {
   readonly identity: TaskIdentity;
@@ -17,6 +17,8 @@ export interface SortedBatch {
   readonly updates: readonly TaskTurn[];
   /** Known tasks of nobody's, by id. */
   readonly foretold: readonly TaskTurn[];
+  /** Tasks of this node of which only steps are recorded, by id. */
+  readonly steps: readonly StepsTurn[];
   /** Workers, by id. */
   readonly registrations: readonly WorkerTurn[];
   readonly workerUpdates: readonly WorkerTurn[];
@@ -39,6 +41,7 @@ export function sortTurns({ turns }: Batch): SortedBatch {
       .sort(byDepth),
     updates: known.filter(({ links }) => links?.isForetold !== true).sort(byId),
     foretold: known.filter(({ links }) => links?.isForetold === true).sort(byId),
+    steps: turns.filter((turn) => turn.kind === "steps").sort(byId),
     registrations: workers.filter((turn) => turn.expectedSeq === 0),
     workerUpdates: workers.filter((turn) => turn.expectedSeq !== 0),
   };

@@ -20,6 +20,7 @@ import {
   writeToChildren,
   writeToChildrenParameters,
 } from "./links.ts";
+import { recordSteps, recordStepsStatement } from "./record-steps.ts";
 import { depthOf, sortTurns } from "./sorting.ts";
 import type { Statement } from "./statement.ts";
 import { clearTimers, clearTimersParameters, setTimers, setTimersParameters } from "./timers.ts";
@@ -36,6 +37,7 @@ export const commitTexts: readonly string[] = [
   enter,
   ...Object.values(insertTasks),
   ...Object.values(updateTasks),
+  recordSteps,
   appendEvents,
   clearTimers,
   setTimers,
@@ -74,6 +76,9 @@ export function statementsOf(batch: Batch): Statement[] {
     ),
     ...Array.from(chunksOf(sorted.foretold, turnsMax), (turns) =>
       updateForetoldStatement(batch.node, turns),
+    ),
+    ...Array.from(chunksOf(sorted.steps, turnsMax), (turns) =>
+      recordStepsStatement(batch.node, turns),
     ),
     // Before events: that a worker stands elsewhere is to be said by its row, not by a taken seq.
     ...inChunks(insertWorkers, registrations, insertWorkersParameters),

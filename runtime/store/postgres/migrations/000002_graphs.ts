@@ -16,9 +16,7 @@ alter table kantoku.tasks
   add column awaited boolean not null default false,
   -- Of a root: which earlier one it does again, and which was the first.
   add column restart_of   uuid,
-  add column restart_root uuid,
-  -- A step's update stays on its page, and out of the indexes (a fifth of what PostgreSQL does for a step).
-  set (fillfactor = 80);
+  add column restart_root uuid;
 create unique index tasks_by_place on kantoku.tasks (parent, name) where parent is not null;
 -- Of two who restart a root only one can have inserted the new one.
 create unique index tasks_by_restart on kantoku.tasks (restart_of) where restart_of is not null;

@@ -1,0 +1,38 @@
+import type { StepsTurn } from "../../turns.ts";
+import { plainArray } from "../arrays.ts";
+import { ktStale } from "../sql-state.ts";
+import { eventRows } from "./append-events.ts";
+import type { Statement } from "./statement.ts";
+
+const events = eventRows(4);
+
+/**
+ * Steps of tasks that are this node's. No row is locked: a task that another node takes over at
+ * this moment may get a step of ours, and then one of the two stands before a taken seq. Answers
+ * with the tasks that another node watches.
+ */
+export const recordSteps = `
+with held as (
+  select id, watched from kantoku.tasks
+  where id = any ($2::text::uuid[]) and owner is not distinct from $1::uuid
+), journaled as (
+  insert into kantoku.events (actor, seq, type, at, data)${events.sql}
+)
+select id, null as verdict from held
+where watched and id = any (array(
+  select task from kantoku.watches where task = any ($2::text::uuid[]) and node <> $1::uuid
+))
+union all
+select null, case
+  when (select count(*) from held) <> $3::int then
+    kantoku.refuse('${ktStale}', 'steps of tasks that are not this node''s')
+  end::text`;
+
+export function recordStepsStatement(node: string, turns: readonly StepsTurn[]): Statement {
+  const ids = plainArray(turns.map(({ id }) => id));
+  return {
+    text: recordSteps,
+    parameters: [node, ids, turns.length, ...events.parameters(turns)],
+    answers: "watched",
+  };
+}
