@@ -4,7 +4,8 @@
  */
 export type Cell = string | number | null;
 
-const control = /\p{Cc}/u;
+/** All that JSON writes as an escape, but for quotes, backslashes and halves of surrogate pairs. */
+const control = /[^ -\uffff]/;
 const special = /["\\]/g;
 
 /** Text, JSON: anything that may hold quotes, commas, braces. Send it as `$1::text::text[]`. */

@@ -8,6 +8,8 @@ export interface Column<Row> {
   readonly name: string;
   readonly type: keyof typeof kinds;
   cell(row: Row): Cell;
+  /** What stands there, in SQL, where a row has null: a column of `sent`. */
+  readonly absent?: string;
 }
 
 interface Kind {
@@ -55,8 +57,13 @@ export function rowsOf<Row>(first: number, columns: readonly Column<Row>[]): Row
   const places = others.map((column, index) => ({ ...column, at: first + 1 + 2 * index }));
   const array = (type: Column<Row>["type"], at: number) => `$${at}::text::${kinds[type].sent}[]`;
   const common = (type: Column<Row>["type"], at: number) => `$${at}::${kinds[type].sent}`;
-  const read = places.map(({ name, type, at }) => {
-    const value = `coalesce(sent.${name}, ${common(type, at + 1)})`;
+  const read = places.map(({ name, type, at, absent }) => {
+    const choices = [
+      `sent.${name}`,
+      common(type, at + 1),
+      ...(absent === undefined ? [] : [absent]),
+    ];
+    const value = `coalesce(${choices.join(", ")})`;
     return `${kinds[type].read(value)} as ${name}`;
   });
   const sent = places.map(({ name, type, at }) => `unnest(${array(type, at)}) as ${name}`);

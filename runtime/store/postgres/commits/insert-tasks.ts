@@ -15,7 +15,12 @@ const identityColumns: readonly Column<Submit>[] = [
   { name: "input", type: "json", cell: ({ identity }) => identity.input },
   { name: "labels", type: "jsonb", cell: ({ identity }) => identity.labels },
   { name: "metadata", type: "jsonb", cell: ({ identity }) => identity.metadata },
-  { name: "root", type: "uuid", cell: ({ identity }) => identity.root },
+  {
+    name: "root",
+    type: "uuid",
+    cell: ({ identity: { id, root } }) => (root === id ? null : root),
+    absent: "sent.id",
+  },
   { name: "parent", type: "uuid", cell: ({ identity }) => identity.parent },
   { name: "trace", type: "text", cell: ({ identity }) => identity.trace },
   { name: "created_at", type: "instant", cell: ({ identity }) => identity.createdAt },

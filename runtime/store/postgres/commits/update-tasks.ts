@@ -64,10 +64,7 @@ where watched and id = any (array(
 union all
 select null, case
   when (select count(*) from touched) <> $${next}::int then
-    kantoku.refuse('${ktStale}', 'tasks stand elsewhere: ' || coalesce((
-      select string_agg(id::text, ' ') from unnest(${key}) as given (id)
-      where (id in (select id from touched)) is not true
-    ), 'twice in a batch'))
+    kantoku.refuse('${ktStale}', 'tasks stand elsewhere')
   end::text`;
 
 const fromGiven = stateColumns.map(({ name }) => `${name} = given.${name}`);
