@@ -1,10 +1,8 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { openEmbeddedDatabase } from "../runtime/embedded/index.ts";
+import { withDatabase } from "./database.ts";
 
 /** kantoku and its peers on the same embedded database, one after the other, with ratios. */
 const { values: flags } = parseArgs({ options: { json: { type: "boolean", default: false } } });
@@ -21,19 +19,14 @@ interface Line {
 if (!existsSync(join(peersFolder, "node_modules"))) {
   await run("npm", ["ci", "--prefix", peersFolder], {});
 }
-const dataDir = await mkdtemp(join(tmpdir(), "kantoku-peers-"));
-const database = await openEmbeddedDatabase({ dataDir });
-try {
-  const env = { KANTOKU_BENCH_DATABASE_URL: database.url };
+await withDatabase(async (url) => {
+  const env = { KANTOKU_BENCH_DATABASE_URL: url };
   const own = ["bench/run.ts", "--only", "in-process", "--json"];
   const kantoku = await run(process.execPath, own, env);
   const peers = await run(process.execPath, [join(peersFolder, "run.ts"), "--json"], env);
   const lines = [...kantoku, ...peers];
   for (const line of lines) print(line, lines);
-} finally {
-  await database.leave();
-  await rm(dataDir, { recursive: true, force: true });
-}
+});
 
 /** `ratio`: how many times kantoku does what the peer does; for times, how many times faster. */
 function print(line: Line, all: readonly Line[]): void {

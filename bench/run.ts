@@ -1,9 +1,6 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import postgres from "postgres";
-import { openEmbeddedDatabase } from "../runtime/embedded/index.ts";
+import { withDatabase } from "./database.ts";
 import type { Figure } from "./figures.ts";
 import type { Workload } from "./scope.ts";
 import { gateway } from "./workloads/gateway.ts";
@@ -89,19 +86,6 @@ function print(figure: Figure & { ratio?: number }): void {
 
 function format(value: number): string {
   return value >= 100 ? String(Math.round(value)) : value.toFixed(2);
-}
-
-async function withDatabase(work: (url: string) => Promise<void>): Promise<void> {
-  const given = process.env["KANTOKU_BENCH_DATABASE_URL"];
-  if (given !== undefined) return work(given);
-  const dataDir = await mkdtemp(join(tmpdir(), "kantoku-bench-"));
-  const database = await openEmbeddedDatabase({ dataDir });
-  try {
-    await work(database.url);
-  } finally {
-    await database.leave();
-    await rm(dataDir, { recursive: true, force: true });
-  }
 }
 
 async function freshDatabase(adminUrl: string, name: string): Promise<string> {

@@ -12,8 +12,8 @@ from (
 where tasks.id = any ($1::text::uuid[]) and tasks.id = given.id`;
 
 /**
- * Of tasks whose submit was lost to another one there is nothing to wait for. The lock is there for
- * the planner: what is locked is found by its id, not by reading all of some wider index.
+ * Of tasks whose submit was lost to another one there is nothing to wait for. That their seq is
+ * looked at is for the planner: no index has it, so the one of the ids is the one to take.
  */
 export const insertEdges = `
 with given as (
@@ -22,7 +22,7 @@ with given as (
   insert into kantoku.edges (dependency, dependent)
   select dependency, dependent from given
   where (dependent in (
-    select id from kantoku.tasks where id = any ($2::text::uuid[]) for key share
+    select id from kantoku.tasks where id = any ($3::text::uuid[]) and seq > 0
   )) is true
   on conflict do nothing
   returning dependent
@@ -143,6 +143,7 @@ export function insertEdgesParameters(turns: readonly TaskTurn[]): Parameter[] {
   return [
     plainArray(edges.map(({ dependency }) => dependency)),
     plainArray(edges.map(({ dependent }) => dependent)),
+    plainArray(turns.map(({ id }) => id)),
   ];
 }
 
