@@ -104,6 +104,7 @@ export const rooms: readonly Room[] = [
     may: ["runtime", "runtime/embedded", "runtime/preprocess", "gateway", "sdk", "cli"],
     packages: ["postgres", "kantoku", "node:", "uuidv7"],
   },
+  { room: "release", may: [], packages: ["node:"] },
 ];
 
 /** The table as docs/ARCHITECTURE.md shows it. */
