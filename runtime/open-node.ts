@@ -5,7 +5,7 @@ import { type Node, type NodeOptions, startNode } from "./node.ts";
 import { systemClock } from "./ports/clock.ts";
 import { createJsonLog } from "./ports/log.ts";
 import { openPostgresStore } from "./store/postgres/postgres-store.ts";
-import { isStoreError } from "./store/store.ts";
+import { isStoreError, nodeLeaseMsDefault } from "./store/store.ts";
 import { lanesDefault } from "./store/turns.ts";
 
 export interface OpenNodeOptions extends Omit<NodeOptions, "store"> {
@@ -41,9 +41,10 @@ export async function openNode(options: OpenNodeOptions = {}): Promise<Node> {
 
 async function startOn(url: string, options: OpenNodeOptions): Promise<Node> {
   const { log = createJsonLog(), lanes = lanesDefault, schema = "kantoku" } = options;
-  const store = await openPostgresStore({ url, schema, lanes, log });
+  const { nodeLeaseMs = nodeLeaseMsDefault } = options;
+  const store = await openPostgresStore({ url, schema, lanes, nodeLeaseMs, log });
   try {
-    return await startNode({ clock: systemClock, ...options, log, lanes, store });
+    return await startNode({ clock: systemClock, ...options, log, lanes, nodeLeaseMs, store });
   } catch (error) {
     await store.close();
     throw error;

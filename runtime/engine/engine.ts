@@ -6,7 +6,7 @@ import { ownProcess } from "../ports/host-process.ts";
 import type { Log } from "../ports/log.ts";
 import { type Meters, silentMeters } from "../ports/meters.ts";
 import { noPreprocessing, type Preprocessing } from "../ports/preprocessing.ts";
-import type { Store } from "../store/store.ts";
+import { nodeLeaseMsDefault, type Store } from "../store/store.ts";
 import { Audience } from "./audience.ts";
 import { instanceOf, Life } from "./life.ts";
 
@@ -146,7 +146,7 @@ export class Engine {
       process: this.#process,
       preprocessing: this.preprocessing,
       audience: this.audience,
-      nodeLeaseMs: nodeLeaseMs ?? 10_000,
+      nodeLeaseMs: nodeLeaseMs ?? nodeLeaseMsDefault,
       workerLeaseMs: workerLeaseMs ?? 10_000,
       heartbeatMs: heartbeatMs ?? 3_000,
       lanes: lanes ?? 3,

@@ -58,6 +58,9 @@ export interface NodeRow extends NodeIdentity {
   readonly expiresAt: Instant;
 }
 
+/** A node's lease unless told otherwise. */
+export const nodeLeaseMsDefault = 10_000;
+
 /** Leases of nodes. All comparisons are made by the database's clock. */
 export interface NodeStore {
   enlist(node: NodeIdentity, leaseMs: number): Promise<{ readonly now: Instant }>;

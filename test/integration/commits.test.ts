@@ -6,7 +6,7 @@ import { statementsOf } from "../../runtime/store/postgres/commits/statements.ts
 import { sessionSettings } from "../../runtime/store/postgres/connections.ts";
 import { openLine } from "../../runtime/store/postgres/line.ts";
 import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.ts";
-import { isStoreError, type Store } from "../../runtime/store/store.ts";
+import { isStoreError, nodeLeaseMsDefault, type Store } from "../../runtime/store/store.ts";
 import type { Batch, Committed } from "../../runtime/store/turns.ts";
 import { openTestDatabase, type TestDatabase } from "../support/database.ts";
 import { faultOf } from "../support/fault.ts";
@@ -290,7 +290,7 @@ describe("the fence", () => {
     const zombie = await openLine({
       url: database.url,
       schema: "kantoku",
-      settings: sessionSettings,
+      settings: sessionSettings(nodeLeaseMsDefault),
     });
     await zombie.send("begin");
     await zombie.send(enter, [node.id, 9, 1]);

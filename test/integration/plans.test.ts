@@ -22,6 +22,7 @@ import {
   release,
 } from "../../runtime/store/postgres/tasks.ts";
 import { takeDue, untilNext } from "../../runtime/store/postgres/timers.ts";
+import { nodeLeaseMsDefault } from "../../runtime/store/store.ts";
 import { openTestDatabase, type PostgresMajor, type TestDatabase } from "../support/database.ts";
 import { hasInstalledPostgres } from "../support/installed-postgres.ts";
 
@@ -161,7 +162,7 @@ function connect(url: string, settings: Readonly<Record<string, string>> = {}): 
     max: 1,
     fetch_types: false,
     onnotice: () => {},
-    connection: { ...sessionSettings, ...settings },
+    connection: { ...sessionSettings(nodeLeaseMsDefault), ...settings },
   });
 }
 

@@ -7,17 +7,20 @@ import { storeErrorOf } from "./sql-state.ts";
 import { acquire } from "./tasks.ts";
 import { takeDue } from "./timers.ts";
 
-/** Below the default node lease of 10 s: a node frozen inside a statement must not hold off the reaper. */
-const statementTimeout = "8s";
+/** A node frozen inside a statement must not hold off the reaper for longer than its lease. */
+const statementShare = 0.8;
 /** A zombie frozen inside a transaction blocks the reaper until the database ends its session. */
-const idleInTransactionTimeout = "3s";
+const idleInTransactionShare = 0.3;
 
-export const sessionSettings: Readonly<Record<string, string>> = {
-  statement_timeout: statementTimeout,
-  idle_in_transaction_session_timeout: idleInTransactionTimeout,
-  // Compiling a plan costs more than any statement here takes.
-  jit: "off",
-};
+/** Of every connection of a node with this lease. */
+export function sessionSettings(nodeLeaseMs: number): Readonly<Record<string, string>> {
+  return {
+    statement_timeout: `${Math.ceil(nodeLeaseMs * statementShare)}ms`,
+    idle_in_transaction_session_timeout: `${Math.ceil(nodeLeaseMs * idleInTransactionShare)}ms`,
+    // Compiling a plan costs more than any statement here takes.
+    jit: "off",
+  };
+}
 
 /**
  * With stale statistics the planner joins the rows of a commit to a scan of the whole task table:
@@ -87,11 +90,14 @@ export interface ConnectionsOptions {
   readonly url: string;
   readonly schema: string;
   readonly lanes: number;
+  readonly nodeLeaseMs: number;
 }
 
 const readersMax = 3;
 
-export function createConnections({ url, schema, lanes }: ConnectionsOptions): Connections {
+export function createConnections(options: ConnectionsOptions): Connections {
+  const { url, schema, lanes, nodeLeaseMs } = options;
+  const session = sessionSettings(nodeLeaseMs);
   const open = (
     name: string,
     settings: Readonly<Record<string, string>>,
@@ -101,7 +107,7 @@ export function createConnections({ url, schema, lanes }: ConnectionsOptions): C
       url,
       schema,
       prepared,
-      settings: { ...sessionSettings, ...settings, application_name: `kantoku ${name}` },
+      settings: { ...session, ...settings, application_name: `kantoku ${name}` },
     });
   const connections = {
     lanes: Array.from({ length: lanes }, (_, index) =>

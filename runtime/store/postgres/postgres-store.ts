@@ -1,5 +1,5 @@
 import type { Log } from "../../ports/log.ts";
-import type { Store } from "../store.ts";
+import { nodeLeaseMsDefault, type Store } from "../store.ts";
 import { lanesDefault } from "../turns.ts";
 import { createCommitStore } from "./commits/commit.ts";
 import { createConnections } from "./connections.ts";
@@ -25,6 +25,8 @@ export interface PostgresStoreOptions {
   readonly schema?: string;
   /** How many commits may be in flight. */
   readonly lanes?: number;
+  /** Of the node that the store is for: no statement of its outlasts it. */
+  readonly nodeLeaseMs?: number;
   readonly log: Log;
 }
 
@@ -34,11 +36,12 @@ export interface PostgresStoreOptions {
  * @throws StoreError `unavailable`, or `refused` when the schema is newer than this code
  */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<Store> {
-  const { url, schema = schemaDefault, lanes = lanesDefault, log } = options;
+  const { url, schema = schemaDefault, log } = options;
+  const { lanes = lanesDefault, nodeLeaseMs = nodeLeaseMsDefault } = options;
   assertSchemaName(schema);
   await migrate({ url, schema });
 
-  const connections = createConnections({ url, schema, lanes });
+  const connections = createConnections({ url, schema, lanes, nodeLeaseMs });
   const hints = createHintBus(connections, { url, schema, log });
   return {
     nodes: createNodeStore(connections),
