@@ -4,10 +4,10 @@ import type { JournalEvent } from "../../sdk/protocol/task.ts";
 import type { Log } from "../ports/log.ts";
 import type { JournalStore } from "../store/store.ts";
 import { toJournalEvent } from "./audience.ts";
+import type { TaskDraft } from "./pen.ts";
 import { cancelGraceMs } from "./policy.ts";
 import type { Pool } from "./pool.ts";
 import { isFailedStep, type TaskActor } from "./task-actor.ts";
-import type { TaskDraft } from "./turn.ts";
 
 const journalPageRows = 1_000;
 

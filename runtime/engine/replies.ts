@@ -1,5 +1,5 @@
 import type { TaskMessage } from "./messages.ts";
-import type { Verdict } from "./turn.ts";
+import type { Verdict } from "./pen.ts";
 
 /** What a message's caller is told once its turn is committed. */
 export function replyTo(message: TaskMessage, verdict: Verdict | undefined): () => void {

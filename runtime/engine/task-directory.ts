@@ -14,6 +14,7 @@ import type { Deadlines } from "./deadlines.ts";
 import { Foresight } from "./foresight.ts";
 import type { BatchInMaking, Draft, GroupCommit } from "./group-commit.ts";
 import { type Caller, failCaller, type Placement, type TaskMessage } from "./messages.ts";
+import type { TaskDraft } from "./pen.ts";
 import { type Pool, placementOf } from "./pool.ts";
 import {
   createTaskActor,
@@ -23,7 +24,7 @@ import {
   type TaskActor,
 } from "./task-actor.ts";
 import { mintToken } from "./token.ts";
-import { type Candidate, type TaskDraft, type TurnScope, takeTurn } from "./turn.ts";
+import { type Candidate, type TurnScope, takeTurn } from "./turn.ts";
 import type { WorkerActor } from "./worker-actor.ts";
 
 /** Between a turn that the database refused and the next try. */
