@@ -236,3 +236,7 @@ export class Pen {
     }
   }
 }
+
+export function linksOf({ turn }: TaskDraft): TaskLinks | undefined {
+  return turn.kind === "task" ? turn.links : undefined;
+}
