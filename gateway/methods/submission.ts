@@ -23,7 +23,6 @@ const occurrenceDigitsMax = 10;
 const ofOneTask = {
   version: z.exactOptional(version),
   startAt: z.exactOptional(instant),
-  timeoutMs: z.exactOptional(durationMs),
   attemptTimeoutMs: z.exactOptional(durationMs),
   retry: z.exactOptional(retry),
 };
@@ -36,6 +35,7 @@ const shape = {
   priority: z.exactOptional(z.int32()),
   labels: z.exactOptional(labels),
   metadata: z.exactOptional(metadata),
+  timeoutMs: z.exactOptional(durationMs),
   trace: z.exactOptional(text(512)),
   parent: z.exactOptional(
     z

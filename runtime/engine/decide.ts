@@ -1,6 +1,6 @@
 import type { Asked, TaskEvent } from "../machines/task.events.ts";
 import type { Entropy } from "../ports/entropy.ts";
-import type { Placement, Resolution, TaskMessage } from "./messages.ts";
+import type { GraphBirth, Placement, Resolution, TaskMessage } from "./messages.ts";
 import { cancelGraceMs, drawRefusedDelay, drawRetryDelay, mergePolicy } from "./policy.ts";
 import type { TaskActor, TaskSnapshot } from "./task-actor.ts";
 
@@ -36,10 +36,14 @@ export function decide(
         ...(message.asked === null ? {} : { asked: message.asked }),
         ...(message.birth?.isBlocked ? { dependencies: message.birth.dependsOn.length } : {}),
         ...(message.birth?.composite ? { kind: message.birth.composite } : {}),
+        ...(begins(message.birth) ? deadlineOf(message.asked, scope.now) : {}),
       } as TaskEvent;
     }
-    case "restart":
-      return { type: "task.restarted", to: message.to };
+    case "restart": {
+      const { to } = message;
+      const deadline = to === "running" ? deadlineOf(context.asked, scope.now) : {};
+      return { type: "task.restarted", to, ...deadline };
+    }
     case "resolve":
       return resolvedEvent(snapshot, message.resolution, scope.now);
     case "timer":
@@ -121,6 +125,15 @@ function reusedEvent(
   };
 }
 
+/** Whether the submit is also the beginning of a composite. */
+function begins(birth: GraphBirth | undefined): boolean {
+  return birth !== undefined && birth.composite !== null && !birth.isBlocked;
+}
+
+function deadlineOf(asked: Asked | null, now: number): { readonly deadlineAt?: number } {
+  return asked?.timeoutMs === undefined ? {} : { deadlineAt: now + asked.timeoutMs };
+}
+
 /** A composite that is being cancelled waits only for what is under it to end. */
 function resolvedEvent(
   snapshot: TaskSnapshot,
@@ -135,6 +148,7 @@ function resolvedEvent(
         type: "task.resolved",
         ...(startAt !== null && startAt > now ? { dueAt: startAt } : {}),
         ...(preprocessed.length > 0 ? { preprocessed } : {}),
+        ...(snapshot.context.graph.composite ? deadlineOf(snapshot.context.asked, now) : {}),
       };
     }
     case "skip":

@@ -163,7 +163,7 @@ function idOf(ids: ReadonlyMap<string, string>, name: string): string {
   return id;
 }
 
-const ofAttempts = ["startAt", "timeoutMs", "attemptTimeoutMs", "retry"] as const;
+const ofAttempts = ["startAt", "attemptTimeoutMs", "retry"] as const;
 
 /** @throws KantokuError for what only a task that a worker does can have */
 export function assertNoAttempts(asked: Readonly<Record<string, unknown>>, at: string): void {

@@ -47,6 +47,8 @@ export type TaskEvent =
       readonly dependencies?: number;
       /** Absent for a task that a worker does. */
       readonly kind?: Composite;
+      /** Of one that other tasks do and that begins at once: when it is out of time. */
+      readonly deadlineAt?: number;
     }
   | {
       /** All that it waited for has ended, and its input stands. */
@@ -54,11 +56,15 @@ export type TaskEvent =
       /** Present when the start lies in the future even so. */
       readonly dueAt?: number;
       readonly preprocessed?: readonly Preprocessed[];
+      /** Of one that other tasks do: when it is out of time. */
+      readonly deadlineAt?: number;
     }
   | {
       /** All begins anew but what was recorded: the numbers of its attempts, and its steps' outputs. */
       readonly type: "task.restarted";
       readonly to: RestartedTo;
+      /** Of one that other tasks do and that goes on: when it is out of time. */
+      readonly deadlineAt?: number;
     }
   | {
       /** It takes over the output of this task of an earlier tree. Its first event, and its last. */

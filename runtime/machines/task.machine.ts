@@ -132,6 +132,16 @@ function isAlone(event: Extract<TaskEvent, { type: "task.submitted" }>): boolean
   return event.kind === undefined && event.dependencies === undefined;
 }
 
+function reasonOf(event: TaskEvent): string | undefined {
+  if (event.type === "task.timedOut") return "timed out";
+  return event.type === "task.cancelRequested" ? event.reason : undefined;
+}
+
+/** For one that other tasks do, whose time begins with it: no attempt says so. */
+function deadlineOf({ deadlineAt }: { readonly deadlineAt?: number }) {
+  return { deadlineAt: deadlineAt ?? null, hasDeadlineTimer: deadlineAt !== undefined };
+}
+
 const keepDeadline = {
   type: "setTimer",
   params: ({ context }: { context: TaskContext }): SetTimer => ({
@@ -153,24 +163,25 @@ const abandonAttempt = {
   params: ({ context, event }: { context: TaskContext; event: TaskEvent }): CancelAttempt => ({
     token: context.token,
     worker: context.worker,
-    reason: event.type === "task.cancelRequested" ? event.reason : "timed out",
+    reason: reasonOf(event) ?? "timed out",
   }),
 } as const;
 
 const cancelChildren = {
   type: "cancelChildren",
   params: ({ context, event }: { context: TaskContext; event: TaskEvent }) => ({
-    reason:
-      event.type === "task.cancelRequested"
-        ? event.reason
-        : (context.cancel?.reason ?? "cancelled"),
+    reason: reasonOf(event) ?? context.cancel?.reason ?? "cancelled",
   }),
 } as const;
 
 /** Where a task that is restarted goes; attempts go on counting. */
 const restarts = [
   { guard: "isRestartedBlocked", target: "waiting", actions: [forgetDeadline, "noteRestarted"] },
-  { guard: "isRestartedWhole", target: "running", actions: [forgetDeadline, "noteRestarted"] },
+  {
+    guard: "isRestartedWhole",
+    target: "running",
+    actions: [forgetDeadline, "noteRestarted", keepDeadline],
+  },
   { target: "ready", actions: [forgetDeadline, "noteRestarted"] },
 ] as const;
 
@@ -215,6 +226,7 @@ export const taskMachine = setup({
     noteSubmitted: assign(({ event }) => {
       assertEvent(event, "task.submitted");
       return {
+        ...deadlineOf(event),
         dueAt: event.dueAt ?? null,
         asked: event.asked ?? null,
         graph: isAlone(event)
@@ -224,7 +236,7 @@ export const taskMachine = setup({
     }),
     noteResolved: assign(({ context, event }) => {
       assertEvent(event, "task.resolved");
-      return { graph: unblocked(context), dueAt: event.dueAt ?? null };
+      return { ...deadlineOf(event), graph: unblocked(context), dueAt: event.dueAt ?? null };
     }),
     noteAssigned: assign(({ context, event }) => {
       assertEvent(event, "attempt.assigned");
@@ -253,8 +265,7 @@ export const taskMachine = setup({
         losses: noLosses,
         stepsBefore: context.steps,
         graph: { ...context.graph, isBlocked: event.to === "blocked" },
-        deadlineAt: null,
-        hasDeadlineTimer: false,
+        ...deadlineOf(event),
         dueAt: null,
         cancel: null,
       };
@@ -331,7 +342,7 @@ export const taskMachine = setup({
         "task.submitted": [
           { guard: "hasDependencies", target: "waiting", actions: "noteSubmitted" },
           { guard: "startsLater", target: "waiting", actions: "noteSubmitted" },
-          { guard: "isOfTasks", target: "running", actions: "noteSubmitted" },
+          { guard: "isOfTasks", target: "running", actions: ["noteSubmitted", keepDeadline] },
           { target: "ready", actions: "noteSubmitted" },
         ],
         "task.reused": { target: "succeeded", actions: "noteReused" },
@@ -351,7 +362,11 @@ export const taskMachine = setup({
             reenter: true,
             actions: "noteResolved",
           },
-          { guard: "isBlockedComposite", target: "running", actions: "noteResolved" },
+          {
+            guard: "isBlockedComposite",
+            target: "running",
+            actions: ["noteResolved", keepDeadline],
+          },
           { guard: "isBlocked", target: "ready", actions: "noteResolved" },
         ],
         "task.skipped": { guard: "isBlocked", target: "skipped" },
@@ -410,7 +425,10 @@ export const taskMachine = setup({
           target: "cancelling",
           actions: ["noteCancelRequest", abandonAttempt, cancelChildren],
         },
-        "task.timedOut": { target: "failed", actions: [abandonAttempt, "noteAbandoned"] },
+        "task.timedOut": {
+          target: "failed",
+          actions: [abandonAttempt, cancelChildren, "noteAbandoned"],
+        },
       },
     },
     cancelling: {

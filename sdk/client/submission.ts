@@ -17,7 +17,7 @@ export interface SubmitOptions {
   readonly priority?: number;
   /** Not before this instant; a number is epoch milliseconds. A graph's tasks have their own. */
   readonly startAt?: number | Date;
-  /** From the first assignment to the end, all attempts and backoffs included. */
+  /** From the first assignment to the end, all attempts and backoffs included; of a graph, from its beginning. */
   readonly timeout?: Duration;
   readonly attemptTimeout?: Duration;
   /** In place of the definition's own policy. */
@@ -82,20 +82,21 @@ function withOwn(call: CallData, options: SubmitOptions): SubmitOptions {
 }
 
 function toGraphSubmit(graph: Graph, options: SubmitOptions): GraphSubmit {
-  const misplaced = ofOneTask.filter((key) => options[key] !== undefined);
+  const misplaced = ofOneTask.filter((key) => key !== "timeout" && options[key] !== undefined);
   if (misplaced.length > 0) {
     throw new KantokuError(
       "invalid-params",
       `a graph has no ${misplaced.join(", ")}; say it of a call in it: call.with({ … })`,
     );
   }
-  const { idempotencyKey = newId(), priority, labels, metadata, trace } = options;
+  const { idempotencyKey = newId(), priority, labels, metadata, timeout, trace } = options;
   return {
     graph,
     idempotencyKey,
     ...(priority !== undefined && { priority }),
     ...(labels !== undefined && { labels }),
     ...(metadata !== undefined && { metadata }),
+    ...(timeout !== undefined && { timeoutMs: toMs(timeout) }),
     ...(trace !== undefined && { trace }),
   };
 }

@@ -43,7 +43,7 @@ export interface ChildOf {
 export interface GraphSubmit
   extends Pick<
     SubmitParams,
-    "idempotencyKey" | "priority" | "labels" | "metadata" | "trace" | "parent"
+    "idempotencyKey" | "priority" | "labels" | "metadata" | "timeoutMs" | "trace" | "parent"
   > {
   readonly graph: Graph;
   /** What the graph's sources call its input. */

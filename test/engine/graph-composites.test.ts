@@ -296,7 +296,7 @@ describe("a registered pipeline", () => {
     const { rig, bench } = await startBench();
     await using _ = rig;
     await rig.service.registerPipeline({ name: "media", ...body });
-    const said = [{ startAt: rig.clock.now() + 5_000 }, { timeoutMs: 1 }, { retry: {} }];
+    const said = [{ startAt: rig.clock.now() + 5_000 }, { attemptTimeoutMs: 1 }, { retry: {} }];
     for (const asked of said) {
       const byName = errorOf(rig.service.submit({ definition: "media", ...asked }));
       expect(await byName).toMatchObject({ code: "invalid-params" });

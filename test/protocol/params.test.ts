@@ -56,7 +56,7 @@ const refused: readonly (readonly [string, string, string])[] = [
   ["task.submit", '{"graph":[]}', "graph"],
   ["task.submit", '{"graph":"a"}', "graph"],
   ["task.submit", '{"graph":{},"version":"1"}', "version"],
-  ["task.submit", '{"graph":{},"timeoutMs":1}', "timeoutMs"],
+  ["task.submit", '{"graph":{},"attemptTimeoutMs":1}', "attemptTimeoutMs"],
   ["task.submit", '{"graph":{},"typo":1}', "typo"],
   ["task.submit", '{"definition":"greet","parent":{"token":"t"}}', "parent.name"],
   ["task.run", '{"graph":{},"startAt":1}', "startAt"],

@@ -38,6 +38,7 @@ describe("a composed call", () => {
       priority: 2,
       labels: { of: "whole" },
       metadata: { m: 1 },
+      timeout: "1m",
       waitMs: 5,
     });
     expect(asked).toEqual([
@@ -59,6 +60,7 @@ describe("a composed call", () => {
           priority: 2,
           labels: { of: "whole" },
           metadata: { m: 1 },
+          timeoutMs: 60_000,
           waitMs: 5,
         },
       ],
@@ -73,9 +75,9 @@ describe("a composed call", () => {
   test("rejects what belongs to one of its tasks, and what is no graph", async () => {
     const { asked, kantoku } = recording();
     const composed = use(use(1));
-    await expect(kantoku.run(composed, { timeout: "1s", retry: {} })).rejects.toMatchObject({
+    await expect(kantoku.run(composed, { startAt: 1, retry: {} })).rejects.toMatchObject({
       code: "invalid-params",
-      message: "a graph has no timeout, retry; say it of a call in it: call.with({ … })",
+      message: "a graph has no startAt, retry; say it of a call in it: call.with({ … })",
     });
     await expect(kantoku.submit(use([1, use(1).with({ name: "no name" })]))).rejects.toMatchObject({
       code: "invalid-definition",
