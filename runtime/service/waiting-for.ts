@@ -5,6 +5,8 @@ import type { Store } from "../store/store.ts";
 
 /** So many of the tasks that one waits for are named. */
 const namedMax = 10;
+/** So many of those that wait for the same slots are counted. */
+const queuedMax = 1_000;
 
 /** Why a task does not run, in words and data; undefined when it runs or has ended. */
 export async function explainWaiting(
@@ -89,13 +91,15 @@ async function explainQueue(store: Store, row: TaskRow, now: number): Promise<Wa
   const running = await store.workers.runningCounts(serving.map(({ id }) => id));
   const isFull = serving.every(({ id, slots }) => (running.get(id) ?? 0) >= slots);
   const slots = serving.reduce((sum, worker) => sum + worker.slots, 0);
-  return isFull
-    ? {
-        reason: "full-workers",
-        message: `all ${slots} slots of ${serving.length} worker(s) that serve ${name} are taken`,
-        data: { definition, workers: serving.length, slots },
-      }
-    : { reason: "queue", message: "about to be assigned", data: { definition, slots } };
+  if (!isFull)
+    return { reason: "queue", message: "about to be assigned", data: { definition, slots } };
+  const queued = await store.queue.depth(row, queuedMax);
+  const taken = `all ${slots} slots of ${serving.length} worker(s) that serve ${name} are taken`;
+  return {
+    reason: "full-workers",
+    message: `${taken}; ${queued}${queued < queuedMax ? "" : " or more"} wait for one`,
+    data: { definition, workers: serving.length, slots, queued },
+  };
 }
 
 function serves(worker: WorkerRow, row: TaskRow): boolean {

@@ -125,7 +125,10 @@ test("what a task waits for is said in words", async () => {
   const worker = await rig.worker();
   await rig.settle();
   const second = await rig.submit();
-  expect((await rig.get(second)).waitingFor).toMatchObject({ reason: "full-workers" });
+  expect((await rig.get(second)).waitingFor).toMatchObject({
+    reason: "full-workers",
+    data: { slots: 1, queued: 1 },
+  });
   expect((await rig.get(worker.last.task)).waitingFor).toBeUndefined();
 });
 
