@@ -18,7 +18,7 @@ export function readPipelineFile(file: string): PipelineFile {
   if (hasStages(document)) return fromStages(document);
   if (typeof document === "object" && document !== null) {
     if ("graph" in document) return withoutSchemaUrl(document as PipelineFile);
-    if ("tasks" in document) return { graph: document as PipelineBody["graph"] };
+    if ("tasks" in document) return ofGraph(document as PipelineBody["graph"]);
   }
   throw new UsageError(`${file} has neither a graph, nor tasks, nor stages`);
 }
@@ -29,4 +29,9 @@ function withoutSchemaUrl({
   ...body
 }: PipelineFile & { readonly $schema?: unknown }): PipelineFile {
   return body;
+}
+
+/** A graph by itself may say what it is called. */
+function ofGraph({ name, ...graph }: PipelineBody["graph"] & { name?: string }): PipelineFile {
+  return name === undefined ? { graph } : { name, graph };
 }

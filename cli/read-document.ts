@@ -10,7 +10,7 @@ const shownErrorsMax = 20;
  * @throws UsageError that lists what is wrong with its form, with lines and columns
  */
 export function readDocument(file: string): unknown {
-  const document = parseDocument(readText(file), { prettyErrors: true });
+  const document = parseDocument(readText(file), { prettyErrors: true, merge: true });
   if (document.errors.length === 0) return document.toJS({ maxAliasCount: 100 }) as unknown;
   const faults = document.errors.slice(0, shownErrorsMax).map(({ message, linePos }) => {
     const [first = message] = message.split("\n");

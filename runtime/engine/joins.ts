@@ -183,7 +183,7 @@ export class Joins {
     if (isTooDeep(identity)) return tooMuch(`tasks lie more than ${limits.treeDepthMax} deep`);
     if (place.kind === "each") {
       const items = itemsOf(value);
-      if (!hasItems(value)) return tooMuch("each needs a list of items");
+      if (!hasItems(value)) return tooMuch(`each needs a list of items, and got ${kindOf(value)}`);
       if (items.length === 0) return { kind: "succeed", output: "[]" };
     }
     const copies = copiesOf(place, value);
@@ -216,7 +216,10 @@ export class Joins {
     const { source, value, preprocessed } = work;
     const input = JSON.stringify(value);
     const done = await this.#options.preprocessing.run({ namespace, source, input });
-    if ("fault" in done) throw new PreprocessorFailed({ ...done.fault, retryable: false });
+    if ("fault" in done) {
+      const message = `in its preprocessor: ${done.fault.message}`;
+      throw new PreprocessorFailed({ ...done.fault, message, retryable: false });
+    }
     preprocessed.push({ source: done.source, input: done.input });
     return JSON.parse(done.output) as unknown;
   }
@@ -246,4 +249,12 @@ function parseParent(row: TaskRow): ParsedParent {
 function tooMuch(message: string): Resolution {
   const error: TaskError = { name: "GraphError", code: "invalid-graph", message, retryable: false };
   return { kind: "fail", error };
+}
+
+/** What stands where a list was wanted. */
+function kindOf(value: unknown): string {
+  const items =
+    typeof value === "object" && value !== null && "items" in value ? value.items : value;
+  if (items === null || items === undefined) return "nothing (null)";
+  return typeof items === "object" ? "an object" : `a ${typeof items}`;
 }

@@ -140,7 +140,7 @@ export class TaskTurns {
       child.mailbox.push(submit);
       return { actor: child, dependsOn: submit.birth?.dependsOn ?? [] };
     });
-    const drafts = born.flatMap((child) => this.#takeTurn(child.actor, batch));
+    const drafts = born.toSorted(byUrgency).flatMap((child) => this.#takeTurn(child.actor, batch));
     const members = linksOf(draft)?.dependsOn ?? [];
     return together([own, ...drafts], ({ losers }) => {
       if (!losers.has(actor.identity.id))
@@ -151,8 +151,9 @@ export class TaskTurns {
   /** What waited for nothing but this end takes its turn in the same batch. */
   #foretell({ actor: ended, state }: TaskDraft, batch: BatchInMaking): Draft[] {
     const { id } = ended.identity;
-    return this.#foresight.foretell(id, state, batch).flatMap(({ actor, resolution }) => {
-      const { actors } = this.#options;
+    const { actors } = this.#options;
+    const foretold = this.#foresight.foretell(id, state, batch).toSorted(byUrgency);
+    return foretold.flatMap(({ actor, resolution }) => {
       if (actors.get(actor.identity.id) !== undefined) return [];
       actors.put(actor);
       actor.mailbox.push({ type: "resolve", letter: null, resolution });
@@ -172,6 +173,11 @@ export class TaskTurns {
         pool.definedPolicy(worker, definition, version),
     };
   }
+}
+
+/** Of tasks that become ready together, who is offered a free slot first; else in their order. */
+function byUrgency(a: { readonly actor: TaskActor }, b: { readonly actor: TaskActor }): number {
+  return a.actor.identity.priority - b.actor.identity.priority;
 }
 
 /** A message for an actor as it was seen at this seq. */

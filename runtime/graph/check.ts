@@ -1,7 +1,9 @@
 import type { FailurePolicy, Graph, GraphTask, Source } from "../../sdk/protocol/graph.ts";
 import { limits, namePattern } from "../../sdk/protocol/limits.ts";
-import { cycleIn } from "./cycle.ts";
+import { cyclesIn } from "./cycle.ts";
 import { isPointer } from "./pointer.ts";
+
+const cycleNamesMax = 12;
 
 /** One thing that is wrong with a graph, and where. */
 export interface GraphProblem {
@@ -86,8 +88,9 @@ class GraphCheck {
     for (const [name, awaited] of dependencies) {
       this.#vertex(name, { graph, path: `${path}.tasks.${name}`, within, awaited });
     }
-    const cycle = cycleIn(dependencies);
-    if (cycle !== null) this.#note(`${path}.tasks`, `wait for each other: ${cycle.join(" → ")}`);
+    for (const cycle of cyclesIn(dependencies)) {
+      this.#note(`${path}.tasks`, `wait for each other: ${shortened(cycle).join(" → ")}`);
+    }
   }
 
   #vertex(name: string, at: Site & { path: string }): void {
@@ -193,4 +196,15 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 function quoted(name: unknown): string {
   return (JSON.stringify(name) ?? "nothing").slice(0, limits.nameLengthMax);
+}
+
+/** Of a long cycle, how it begins and ends. */
+function shortened(names: readonly string[]): readonly string[] {
+  if (names.length <= cycleNamesMax) return names;
+  const half = cycleNamesMax / 2;
+  return [
+    ...names.slice(0, half),
+    `… ${names.length - cycleNamesMax} more …`,
+    ...names.slice(-half),
+  ];
 }

@@ -1,3 +1,16 @@
+/** Cycles that have no name in common: as many as have to be opened, at least. */
+export function cyclesIn(
+  dependencies: ReadonlyMap<string, ReadonlySet<string>>,
+): readonly (readonly string[])[] {
+  const cycles: (readonly string[])[] = [];
+  const rest = new Map(dependencies);
+  for (let cycle = cycleIn(rest); cycle !== null; cycle = cycleIn(rest)) {
+    cycles.push(cycle);
+    for (const name of cycle) rest.delete(name);
+  }
+  return cycles;
+}
+
 /** A cycle among these, as the names along it, the first one repeated at the end; null: none. */
 export function cycleIn(
   dependencies: ReadonlyMap<string, ReadonlySet<string>>,

@@ -12,6 +12,7 @@ export const guestGlobals: ReadonlySet<string> = new Set([
 const noClock = "a preprocessor has no clock; pass the time in as data";
 const noText = "a preprocessor cannot make code from text";
 const noWait = "a preprocessor is synchronous: it returns its output";
+const noPlatform = "a preprocessor has the language and nothing of its platform; do that in a task";
 const noOutside = "a preprocessor reaches nothing outside; do that in a task";
 
 /** Why a well-known name is missing, for whoever reaches for it. */
@@ -39,6 +40,18 @@ export const absences: ReadonlyMap<string, string> = new Map([
   ["exports", noOutside],
   ["console", noOutside],
   ["Buffer", "a preprocessor has no Buffer; use Uint8Array, or do that in a task"],
+  ...[
+    "structuredClone",
+    "URL",
+    "URLSearchParams",
+    "TextEncoder",
+    "TextDecoder",
+    "btoa",
+    "atob",
+  ].map((name) => [name, noPlatform] as const),
+  ...["AbortController", "AbortSignal", "Blob", "Headers", "Request", "Response", "WebSocket"].map(
+    (name) => [name, noPlatform] as const,
+  ),
   ["globalThis", "name the global itself"],
   ["arguments", "declare the parameter that is meant"],
 ]);

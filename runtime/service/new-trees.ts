@@ -95,7 +95,8 @@ export class NewTrees {
 
   async #yieldTo({ id }: TaskRow): Promise<never> {
     const winner = await reading(() => this.#engine.store.tasks.readRestart(id));
-    throw new KantokuError("conflict", `root ${id} was restarted as ${winner?.id ?? "another"}`, {
+    const what = winner === null ? "in place and goes on" : `as ${winner.id}`;
+    throw new KantokuError("conflict", `root ${id} was restarted ${what}`, {
       data: { task: id, ...(winner === null ? {} : { restarted: winner.id }) },
     });
   }

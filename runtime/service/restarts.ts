@@ -43,6 +43,7 @@ export class Restarts {
       this.#engine.assertUp();
       const found = await findTask(this.#engine, namespace, ref);
       assertFallen(found);
+      await this.#assertNotRenewed(found.root);
       const tree = await this.#readTree(found);
       const { id } = found;
       const named = tree.rows.get(id) ?? found;
@@ -53,6 +54,13 @@ export class Restarts {
       if (tries === triesMax) throw busy("tasks of the tree move all the time; send again");
       await this.#pause(tries);
     }
+  }
+
+  async #assertNotRenewed(root: string): Promise<void> {
+    const renewed = await reading(() => this.#engine.store.tasks.readRestart(root));
+    if (renewed === null) return;
+    const message = `root ${root} was done again as ${renewed.id}: restart that one`;
+    throw new KantokuError("conflict", message, { data: { task: root, restarted: renewed.id } });
   }
 
   async #newTree(namespace: string, ref: TaskRef, from: string | undefined): Promise<Restarted> {

@@ -1,4 +1,3 @@
-import { KantokuError } from "../../sdk/errors.ts";
 import type { GraphView, PipelineBody, PipelineView } from "../../sdk/protocol/graph.ts";
 import { limits, namePattern } from "../../sdk/protocol/limits.ts";
 import type {
@@ -23,21 +22,16 @@ import type {
   WorkerLink,
   WorkerPort,
 } from "../../sdk/protocol/service.ts";
-import {
-  isEnded,
-  type TaskError,
-  type TaskRef,
-  type TaskView,
-  type WorkerView,
-} from "../../sdk/protocol/task.ts";
+import type { TaskError, TaskRef, TaskView, WorkerView } from "../../sdk/protocol/task.ts";
 import { toJournalEvent } from "../engine/audience.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { CancelAnswer } from "../engine/messages.ts";
 import type { TaskQuery } from "../store/store.ts";
+import { Cancels } from "./cancels.ts";
 import { reading } from "./faults.ts";
 import { viewGraph } from "./graph-view.ts";
 import { findTask, Outcomes } from "./outcomes.ts";
 import { Pipelines } from "./pipelines.ts";
+import { checkReason } from "./reason.ts";
 import { Reports } from "./reports.ts";
 import { Restarts } from "./restarts.ts";
 import { Submissions } from "./submissions.ts";
@@ -55,6 +49,7 @@ export interface ServiceParts {
   readonly reports: Reports;
   readonly pipelines: Pipelines;
   readonly restarts: Restarts;
+  readonly cancels: Cancels;
 }
 
 export function createServiceParts(engine: Engine): ServiceParts {
@@ -65,6 +60,7 @@ export function createServiceParts(engine: Engine): ServiceParts {
     reports: new Reports(engine),
     pipelines: new Pipelines(engine),
     restarts: new Restarts(engine),
+    cancels: new Cancels(engine),
   };
 }
 
@@ -144,18 +140,8 @@ export class EngineService implements Service {
     };
   }
 
-  async cancel(params: TaskRef & { reason?: string }): Promise<CancelResult> {
-    const { engine } = this.#parts;
-    engine.assertUp();
-    const { id, status } = await findTask(engine, this.#namespace, params);
-    if (isEnded(status)) return { status, accepted: false };
-    const reason = checkReason(params.reason);
-    const { accepted } = await new Promise<CancelAnswer>((resolve, reject) => {
-      const caller = { answer: resolve, fail: reject };
-      engine.life.post.cancel(id, { type: "cancel", reason, letter: null, caller }).catch(reject);
-    });
-    const row = await findTask(engine, this.#namespace, { id });
-    return { status: row.status, accepted };
+  cancel(params: TaskRef & { reason?: string }): Promise<CancelResult> {
+    return this.#parts.cancels.cancel(this.#namespace, params);
   }
 
   restart(params: TaskRef & RestartOptions): Promise<Restarted> {
@@ -296,13 +282,4 @@ const cursorPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 function checkCursor(cursor: string): string {
   if (cursorPattern.test(cursor)) return cursor;
   throw invalid("cursor", "is not one that task.list gave");
-}
-
-function checkReason(reason: string | undefined): string {
-  if (reason === undefined) return "cancelled";
-  const isPlain = typeof reason === "string" && reason.isWellFormed() && !reason.includes("\0");
-  if (isPlain && reason.length <= limits.errorMessageBytesMax) return reason;
-  throw new KantokuError("invalid-params", "reason must be a short, well-formed string", {
-    data: { path: "reason" },
-  });
 }

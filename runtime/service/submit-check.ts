@@ -29,20 +29,29 @@ const attemptsMax = 1_000_000;
 const traceLengthMax = 512;
 const keyPattern = /^[^\p{Cc}\p{Cs}]{1,256}$/u;
 
-/** What is wrong with a vertex of a graph beside its place in it. */
+/** What is wrong with a vertex of a graph beside its place in it: everything, a member at a time. */
 export function checkVertex(vertex: GraphTask): readonly GraphProblem[] {
   const { input, labels, metadata, priority } = vertex;
-  const rest = { labels, metadata, priority };
   const own = "definition" in vertex ? vertex : { definition: "graph" };
+  const members = withoutUndefined({ ...own, labels, metadata, priority, input });
+  if (problemOf(members) === null) return [];
+  const { definition, ...others } = members;
+  const named = Object.entries(others).map(([name, value]) => ({ definition, [name]: value }));
+  const inTurn = [{ definition }, ...named].map(problemOf).filter((problem) => problem !== null);
+  // A definition that is wrong is wrong beside each of the others.
+  return inTurn.filter(({ path }, index) => inTurn.findIndex((it) => it.path === path) === index);
+}
+
+function problemOf(members: Readonly<Record<string, unknown>>): GraphProblem | null {
   try {
-    checkSubmit({ ...own, ...withoutUndefined({ ...rest, input }) } as SubmitParams);
-    return [];
+    checkSubmit(members as unknown as SubmitParams);
+    return null;
   } catch (error) {
     if (!isKantokuError(error)) throw error;
     const path = typeof error.data["path"] === "string" ? error.data["path"] : "input";
     const { message } = error;
     const isNamed = message.startsWith(`${path} `);
-    return [{ path, message: isNamed ? message.slice(path.length + 1) : message }];
+    return { path, message: isNamed ? message.slice(path.length + 1) : message };
   }
 }
 

@@ -116,7 +116,7 @@ function toVertex(job: Job): DefinitionVertex {
     definition: kind,
     ...(version !== undefined && { version }),
     input: params,
-    priority,
+    ...(priority !== undefined && { priority }),
     // Said even for none: the kind's own policy must not step in.
     retry: { maxAttempts: retryAttempt + 1 },
     ...(allowFailure && { onFailure: "allow" }),

@@ -7,14 +7,14 @@ export interface Job {
   readonly stage: string;
   readonly kind: string;
   readonly version?: string;
-  readonly priority: number;
+  /** That of the pipeline unless given. */
+  readonly priority?: number;
   readonly params: Readonly<Record<string, unknown>>;
   readonly retryAttempt: number;
   readonly allowFailure: boolean;
   readonly timeoutMs?: number;
 }
 
-const priorityDefault = 10;
 const retriesMax = 999_999;
 const timeoutSecondsMax = 100 * 365 * 24 * 3_600;
 
@@ -84,7 +84,7 @@ function toJob(job: Readonly<Record<string, unknown>>): Job {
     stage,
     kind,
     ...(version !== undefined && { version }),
-    priority: priority ?? priorityDefault,
+    ...(priority !== undefined && { priority }),
     params: params ?? {},
     retryAttempt: retry_attempt ?? 0,
     allowFailure: allow_failure ?? false,

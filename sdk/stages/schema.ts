@@ -29,7 +29,11 @@ export const stagePipelineSchema = {
         stage: { ...name, description: "One of the stages; its jobs run side by side." },
         kind: { ...name, description: "The definition that does the job." },
         version: { ...name, description: "Of the kind; text, so a number goes in quotes." },
-        priority: { type: "integer", default: 10, description: "Smaller is first." },
+        priority: {
+          type: "integer",
+          description:
+            "Smaller is first; without it that of the pipeline, which is 10 unless given.",
+        },
         params: { type: "object", default: {}, description: "What the kind is given." },
         retry_attempt: {
           type: "integer",

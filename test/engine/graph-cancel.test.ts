@@ -124,3 +124,21 @@ describe("a cancel", () => {
     expect(await rig.status(id)).toBe("failed");
   });
 });
+
+test("a cancel of a root that has ended reaches what is still going on under it", async () => {
+  const { rig, bench } = await startBench();
+  await using _ = rig;
+  const { id } = await rig.service.submit({ definition: "a" });
+  await rig.settle();
+  const { token } = bench.worker.last;
+  const child = await rig.service.submit({ definition: "b", parent: { token, name: "b#1" } });
+  await rig.settle();
+  await bench.complete("a");
+  expect(await rig.service.cancel({ id })).toEqual({ status: "succeeded", accepted: true });
+  await rig.settle();
+  expect(await rig.status(child.id)).toBe("cancelling");
+  await bench.complete("b");
+  expect(await rig.status(child.id)).toBe("cancelled");
+  expect(await rig.service.cancel({ id })).toEqual({ status: "succeeded", accepted: false });
+  await expectHealthy(rig);
+});

@@ -97,10 +97,11 @@ describe("a preprocessor", () => {
     });
     await bench.complete("a");
     expect(await bench.statuses(id)).toBe("a:succeeded b:failed c:running d:running");
+    const told = { ...fault, message: "in its preprocessor: x is not a function" };
     expect(await rig.get(tasks?.["b"] ?? "")).toMatchObject({
-      error: { ...fault, retryable: false },
+      error: { ...told, retryable: false },
     });
-    expect(bench.inputOf("c")).toMatchObject({ error: fault });
+    expect(bench.inputOf("c")).toMatchObject({ error: told });
     await expectHealthy(rig);
   });
 

@@ -125,6 +125,32 @@ describe("a root is done again as a new tree", () => {
   });
 });
 
+test("of a restart in place and a new tree at once exactly one wins", async () => {
+  for (const isFirst of [true, false]) {
+    await using it = await played(diamond, ["left"]);
+    const other = await it.rig.join();
+    const inPlace = () => other.service.restart({ id: it.root });
+    const asked = isFirst ? [inPlace(), it.newTree()] : [it.newTree(), inPlace()];
+    const answers = await Promise.allSettled(asked);
+    expect(answers.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    const refused = answers.find((answer) => answer.status === "rejected");
+    expect(refused?.reason.code).toBe("conflict");
+    // What the other node lets go on is found by this one's polls.
+    await it.rig.advance(3_000);
+    await it.worker.work();
+    expect(it.worker.done.filter((name) => name === "left")).toHaveLength(1);
+    expect(await it.rig.store.doctor()).toEqual([]);
+  }
+});
+
+test("what was done again is not restarted in place", async () => {
+  await using it = await played(diamond, ["left"]);
+  const { id } = await it.newTree();
+  await it.worker.work();
+  const refused = await errorOf(it.rig.service.restart({ id: it.root }));
+  expect([refused.code, refused.data]).toEqual(["conflict", { task: it.root, restarted: id }]);
+});
+
 describe("a tree is done again from one of its tasks", () => {
   test("with that and what depends on it; the rest is reused", async () => {
     await using it = await played(diamond);

@@ -38,7 +38,7 @@ function commitBatch(tables: Tables, batch: Batch): Committed {
   }
 
   for (const turn of turns) {
-    if (turn.kind === "task") judgeTask(tables, batch.node, turn);
+    if (turn.kind === "task") judgeTask(tables, batch, turn);
     else if (turn.kind === "steps") judgeSteps(tables, batch.node, turn);
     else judgeWorker(tables, turn);
   }
@@ -77,6 +77,8 @@ function findLosers(tables: Tables, batch: Batch): ReadonlySet<string> {
   for (const turn of batch.turns) {
     if (turn.kind !== "task" || turn.identity === null) continue;
     const { parent, place } = turn.identity;
+    const { restart } = turn.identity;
+    if (restart !== undefined && tables.tasks.get(restart.of)?.endedAt == null) losers.add(turn.id);
     const isOrphan = parent !== null && !made.has(parent) && !tables.tasks.has(parent);
     if (place !== undefined && isOrphan) losers.add(turn.id);
     if (!losers.has(turn.id)) made.add(turn.id);
@@ -142,7 +144,7 @@ function isJson(text: string): boolean {
   }
 }
 
-function judgeTask(tables: Tables, node: string, turn: TaskTurn): void {
+function judgeTask(tables: Tables, { node, turns }: Batch, turn: TaskTurn): void {
   const row = tables.tasks.get(turn.id);
   if (turn.identity !== null) {
     if (row !== undefined) throw stale(turn, "it exists");
@@ -152,6 +154,11 @@ function judgeTask(tables: Tables, node: string, turn: TaskTurn): void {
     throw stale(turn, `it is at seq ${row.seq}`);
   } else if (row.owner !== (turn.links?.isForetold === true ? null : node)) {
     throw stale(turn, `it is owned by ${row.owner ?? "nobody"}`);
+  }
+  const isRestarted = turn.events.some(({ type }) => type === "task.restarted");
+  const doesAgain = (it: Turn) => it.kind === "task" && it.identity?.restart?.of === turn.id;
+  if (isRestarted && (tables.restarts.has(turn.id) || turns.some(doesAgain))) {
+    throw stale(turn, "it was done again");
   }
   const missing = turn.letters.find((id) => !tables.letters.has(id));
   if (missing !== undefined) throw stale(turn, `it has no letter ${missing}`);

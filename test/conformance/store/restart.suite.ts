@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import type { TaskState } from "../../../runtime/store/rows.ts";
+import type { TaskRow, TaskState } from "../../../runtime/store/rows.ts";
 import type { TaskLinks, TaskTurn } from "../../../runtime/store/turns.ts";
 import { faultOf } from "../../support/fault.ts";
 import { submitRoot, submitRunningMember, submitWaitingMember } from "../../support/graph-turns.ts";
 import { enlistNode, type TestNode } from "../../support/test-node.ts";
-import { event, newId, rowOf, submit, succeeded, turnOf } from "../../support/turns.ts";
+import { event, newId, rowOf, submitEnded, succeeded, turnOf } from "../../support/turns.ts";
 import { idsOf, type World } from "./world.ts";
 
 const failed = { ...succeeded, status: "failed", output: null, error: '{"name":"E"}' } as const;
@@ -149,17 +149,19 @@ export function describeRestart(world: World): void {
     });
   });
   describe("commit of a new tree", () => {
-    const renewalOf = (of: string, root = of) => submitRoot({}, { restart: { of, root } });
+    const ended = { state: succeeded };
+    const renewalOf = (of: string, root = of) =>
+      submitRoot({}, { restart: { of, root }, ...ended });
 
     test("is stored with what it does again, and found by it", async () => {
       const { store } = world;
       const node = await enlistNode(store);
-      const [old, lonely] = [submitRoot(), submit()];
+      const [old, lonely] = [submitRoot({}, ended), submitEnded()];
       await node.commit(old, lonely);
       const first = renewalOf(old.id);
       await node.commit(first);
       const second = renewalOf(first.id, old.id);
-      const alone = submit({ restart: { of: lonely.id, root: lonely.id } });
+      const alone = submitEnded({ restart: { of: lonely.id, root: lonely.id } });
       await node.commit(second, alone);
       expect((await store.tasks.readRestart(old.id))?.id).toBe(first.id);
       expect((await store.tasks.readRestart(first.id))?.restart).toEqual(second.identity.restart);
@@ -175,7 +177,7 @@ export function describeRestart(world: World): void {
     test("loses to the one that was first, with all that is under it", async () => {
       const { store } = world;
       const node = await enlistNode(store);
-      const old = submitRoot();
+      const old = submitRoot({}, ended);
       await node.commit(old);
       const under = (root: { readonly id: string }) => {
         const part = submitWaitingMember({ root }, []);
@@ -193,6 +195,38 @@ export function describeRestart(world: World): void {
       expect([...losers].sort()).toEqual(idsOf([other, ...theirs]).sort());
       expect(await store.graphs.size(one.id)).toBe(2);
       expect(await store.tasks.readMany(idsOf([other, ...theirs]))).toEqual([]);
+    });
+
+    test("loses where what it does again has not ended, or is not there", async () => {
+      const { store } = world;
+      const node = await enlistNode(store);
+      const old = submitRoot();
+      await node.commit(old);
+      const renewals = [renewalOf(old.id), renewalOf(newId())];
+      const { losers } = await node.commit(...renewals);
+      expect([...losers].sort()).toEqual(idsOf(renewals).sort());
+      expect(await store.tasks.readRestart(old.id)).toBeNull();
+    });
+
+    test("keeps what it does again from going on in place, in its own batch too", async () => {
+      const { store } = world;
+      const node = await enlistNode(store);
+      const goesOn = (row: TaskRow) =>
+        turnOf(row, {
+          events: [event(row.seq + 1, "task.restarted", { to: "ready" })],
+          state: { status: "ready", owner: null, output: null, endedAt: null },
+        });
+      const [old, other] = [submitEnded(), submitEnded()];
+      await node.commit(old, other);
+      await node.commit(renewalOf(old.id));
+      const rows = await store.tasks.acquire(node.id, [old.id, other.id]);
+      const byId = new Map(rows.map((row) => [row.id, row]));
+      const [first, second] = [byId.get(old.id), byId.get(other.id)];
+      expect(await faultOf(node.commit(goesOn(first as TaskRow)))).toBe("stale");
+      const both = node.commit(renewalOf(other.id), goesOn(second as TaskRow));
+      expect(await faultOf(both)).toBe("stale");
+      await node.commit(goesOn(second as TaskRow));
+      expect((await store.tasks.read("default", other.id))?.status).toBe("ready");
     });
 
     test("of which parts are reused opens the gates behind them in the same commit", async () => {

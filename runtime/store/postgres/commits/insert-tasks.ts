@@ -55,21 +55,27 @@ with inserted as (
 /**
  * A task under another is inserted only where that one is: all of a graph goes with the key of its
  * root. A child that its parent's earlier attempt made is there already, and so is a new root
- * that somebody else has made first.
+ * that somebody else has made first. What a new root does again has ended and stays so until then:
+ * a restart in place waits for the lock, and sees the new root (`refuseRenewed`).
  */
 const submittedInGraph = `
 with inserted as (
   insert into kantoku.tasks (${namesOf([...aloneColumns, ...placeColumns])})
   select * from (${inGraph.sql}
   ) as given
-  where parent is null or (parent in (
+  where (parent is null or (parent in (
     select id from kantoku.tasks where id = any ($${inGraph.next}::text::uuid[]) for key share
-  )) is true
+  )) is true)
+    and (restart_of is null or (restart_of in (
+      select id from kantoku.tasks
+      where id = any ($${inGraph.next + 1}::text::uuid[]) and ended_at is not null
+      for share
+    )) is true)
   on conflict do nothing
   returning id, namespace, definition, version, priority, status, owner
 )`;
 
-const events = { alone: eventRows(alone.next), inGraph: eventRows(inGraph.next + 1) };
+const events = { alone: eventRows(alone.next), inGraph: eventRows(inGraph.next + 2) };
 const timers = { alone: timerRows(events.alone.next), inGraph: timerRows(events.inGraph.next) };
 
 /** Left out where nothing would be queued or timed: what is planned is also started and ended. */
@@ -134,9 +140,11 @@ export function insertTasksStatement(submits: readonly Submit[]): Statement {
 
 export function insertGraphStatement(submits: readonly Submit[]): Statement {
   const parents = new Set(submits.flatMap(({ identity: { parent } }) => parent ?? []));
+  const restarted = submits.flatMap(({ identity: { restart } }) => restart?.of ?? []);
   const parameters = [
     ...inGraph.parameters(submits),
     plainArray([...parents]),
+    plainArray(restarted),
     ...events.inGraph.parameters(submits),
     ...timers.inGraph.parameters(submits),
   ];

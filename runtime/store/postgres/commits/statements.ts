@@ -21,6 +21,7 @@ import {
   writeToChildrenParameters,
 } from "./links.ts";
 import { recordSteps, recordStepsStatement } from "./record-steps.ts";
+import { isRestarted, refuseRenewed, refuseRenewedParameters } from "./refuse-renewed.ts";
 import { depthOf, sortTurns } from "./sorting.ts";
 import type { Statement } from "./statement.ts";
 import { clearTimers, clearTimersParameters, setTimers, setTimersParameters } from "./timers.ts";
@@ -37,6 +38,7 @@ export const commitTexts: readonly string[] = [
   enter,
   ...Object.values(insertTasks),
   ...Object.values(updateTasks),
+  refuseRenewed,
   recordSteps,
   appendEvents,
   clearTimers,
@@ -74,6 +76,7 @@ export function statementsOf(batch: Batch): Statement[] {
     ...Array.from(chunksOf(sorted.updates, turnsMax), (turns) =>
       updateTasksStatement(batch.node, turns),
     ),
+    ...inChunks(refuseRenewed, sorted.updates.filter(isRestarted), refuseRenewedParameters),
     ...Array.from(chunksOf(sorted.foretold, turnsMax), (turns) =>
       updateForetoldStatement(batch.node, turns),
     ),
