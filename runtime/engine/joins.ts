@@ -60,6 +60,11 @@ export class Joins {
     this.#options = options;
   }
 
+  /** Letters that are being acted upon: to read them again would hold up those behind them. */
+  get inHand(): readonly string[] {
+    return [...this.#underWay];
+  }
+
   take(released: readonly Released[]): void {
     const fresh = released.filter(({ letter }) => !this.#underWay.has(letter));
     if (fresh.length === 0) return;

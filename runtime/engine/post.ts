@@ -58,7 +58,7 @@ export class Post {
   /** Takes in letters for tasks that this node owns or may own. True: there may be more. */
   async collect(limit: number): Promise<boolean> {
     const { directory, store, node, joins } = this.#options;
-    const collected = await store.mail.collect(node, limit);
+    const collected = await store.mail.collect(node, limit, joins.inHand);
     const released: Released[] = [];
     for (const { letter, task } of collected) {
       const actor = directory.takeIn(task);

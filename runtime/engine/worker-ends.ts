@@ -99,25 +99,31 @@ export class WorkerEnds {
     const { store, pool } = this.#options;
     for (const row of await store.workers.expired(workersAtOnce)) {
       if (pool.get(row.id)?.port != null) continue;
-      await this.#end(row, { type: "worker.lost", reason: "lease expired" });
+      await this.#endQuietly(row, { type: "worker.lost", reason: "lease expired" });
     }
   }
 
   /** W3's second half, for whoever recorded a worker's end and died before its attempts followed. */
   async reapStranded(): Promise<void> {
     for (const row of await this.#options.store.workers.stranding(workersAtOnce)) {
-      const { reason } = restoreWorker(row).context;
-      await this.#losses.loseAttempts(row.id, {
-        reason: reason ?? "worker gone",
-        counts: row.status === "lost",
-      });
+      const reason = reasonOf(row) ?? "worker gone";
+      await this.#losses.loseAttempts(row.id, { reason, counts: row.status === "lost" });
     }
   }
 
   /** Workers that lived in a process of this host which is known to be dead. */
   async reapInstance(instance: string): Promise<void> {
     for (const row of await this.#options.store.workers.ofInstance(instance)) {
-      await this.#end(row, { type: "worker.lost", reason: "process died" });
+      await this.#endQuietly(row, { type: "worker.lost", reason: "process died" });
     }
+  }
+}
+
+/** Null for a worker whose snapshot this code cannot read: it must not hold up the others. */
+function reasonOf(row: WorkerRow): string | null {
+  try {
+    return restoreWorker(row).context.reason;
+  } catch {
+    return null;
   }
 }

@@ -62,6 +62,9 @@ export class WorkerLosses {
     try {
       const rows = await store.tasks.readMany(tasks);
       const ours = rows.filter(({ owner, worker }) => owner === node && worker === id);
+      if (pool.get(id) !== undefined) return;
+      // In a commit when the worker left, and so not forgotten then.
+      for (const { id: task, owner } of rows) if (owner !== node) directory.forget(task);
       const held = ours.map((task) => task.id);
       for (const task of await store.tasks.acquire(node, held)) {
         const token = directory.takeIn(task)?.snapshot.context.token ?? null;
@@ -79,21 +82,30 @@ export class WorkerLosses {
       this.#options.directory.post(actor, { type: "lose", token, reason, counts });
     }
   }
+
   /**
-   * Attempts of workers attached here that no holding knows of, twice in a row: their commit landed
-   * while the worker came or went, so that nobody sent them and nobody would ever lose them.
+   * Attempts of workers attached here that nobody looks after, twice in a row. No holding knows of
+   * one: its commit landed while the worker came or went, so that nobody sent it and nobody would
+   * ever lose it. Or no actor does: a stale turn let go of it, with its deadlines.
    */
   async findStrays(): Promise<void> {
-    const { store, pool, directory } = this.#options;
+    const { store, pool, directory, node } = this.#options;
     const attached = [...pool.all()].filter(({ port }) => port !== null);
     const rows = await store.tasks.runningOn(attached.map(({ row }) => row.id));
     const held = new Set(
       attached.flatMap(({ holdings }) => Array.from(holdings.values(), ({ task }) => task)),
     );
-    const strays = rows.filter(({ id }) => !held.has(id) && !directory.get(id)?.isCommitting);
+    const strays = rows.filter(({ id }) => {
+      const actor = directory.get(id);
+      return held.has(id) ? actor === undefined : !actor?.isCommitting;
+    });
     const before = this.#suspects;
     this.#suspects = new Set(strays.map(({ id }) => id));
-    for (const { id, worker } of strays) if (before.has(id)) await this.#reclaim(id, worker);
+    for (const { id, worker } of strays) {
+      if (!before.has(id)) continue;
+      if (!held.has(id)) await this.#reclaim(id, worker);
+      else for (const row of await store.tasks.acquire(node, [id], worker)) directory.takeIn(row);
+    }
   }
 
   async #reclaim(id: string, worker: string): Promise<void> {

@@ -164,10 +164,11 @@ export interface TimerStore {
 
 export interface MailStore {
   post(letter: Letter): Promise<void>;
-  /** Letters to tasks that this node owns or may own: ownership is taken. */
+  /** Letters, but for those in hand, to tasks that this node owns or may own: ownership is taken. */
   collect(
     node: string,
     limit: number,
+    inHand: readonly string[],
   ): Promise<readonly { readonly letter: Letter; readonly task: TaskRow }[]>;
   /** Letters whose task does not exist any more. */
   deleteOrphans(): Promise<number>;

@@ -68,7 +68,7 @@ describe("two nodes", () => {
     await worker.complete(1);
     await rig.advance(3_000);
     expect(await rig.status(id)).toBe("succeeded");
-    expect(await rig.store.mail.collect(other.engine.life.incarnation, 10)).toEqual([]);
+    expect(await rig.store.mail.collect(other.engine.life.incarnation, 10, [])).toEqual([]);
     expect(await rig.service.doctor()).toEqual({ findings: [] });
   });
 

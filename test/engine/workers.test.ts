@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { EngineRig } from "../support/engine-rig.ts";
 import { errorOf } from "../support/outcome.ts";
+import { enlistNode } from "../support/test-node.ts";
+import { register } from "../support/turns.ts";
 
 describe("a worker that registers again", () => {
   test("as the same process keeps the attempts that it lists", async () => {
@@ -277,4 +279,22 @@ test("an attempt that nobody delivered and nobody lost starts again", async () =
   await worker.complete(1);
   expect(await rig.status(id)).toBe("succeeded");
   expect(await rig.store.doctor()).toEqual([]);
+});
+
+test("a worker that cannot be judged does not keep the others from being judged", async () => {
+  await using rig = await EngineRig.start();
+  const before = await enlistNode(rig.store);
+  // As newer code, or a hand, may have left it; it stands before all others.
+  const id = "00000000-0000-7000-8000-000000000000";
+  await before.commit(
+    register({ id, snapshot: '{"value":"pausing","context":{}}', leaseMs: 1_000 }),
+  );
+  const other = await rig.join();
+  const worker = await rig.worker({ name: "w" }, other);
+  const task = await rig.submit({}, other);
+  expect(worker.assignments).toHaveLength(1);
+  other.crash();
+  await rig.advance(120_000);
+  expect((await rig.store.workers.read(worker.id))?.status).toBe("lost");
+  expect(await rig.status(task)).toBe("ready");
 });

@@ -292,7 +292,7 @@ describe("the fence", () => {
       schema: "kantoku",
       settings: sessionSettings(nodeLeaseMsDefault),
     });
-    await zombie.send("begin");
+    await zombie.send("begin deferrable");
     await zombie.send(enter, [node.id, 9, 1]);
     const frozenAt = performance.now();
     await store.nodes.remove(node.id);

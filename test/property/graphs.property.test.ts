@@ -217,7 +217,7 @@ async function playInMemory(program: GraphProgram): Promise<void> {
   // Letters to those that had ended are read in their own time.
   await play.pass(3_000);
   expect(await rig.store.doctor()).toEqual([]);
-  expect(await rig.store.mail.collect(rig.node.engine.life.incarnation, 10)).toEqual([]);
+  expect(await rig.store.mail.collect(rig.node.engine.life.incarnation, 10, [])).toEqual([]);
   expect(rig.node.engine.life.directory.size).toBe(0);
 }
 

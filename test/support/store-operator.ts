@@ -206,7 +206,7 @@ export async function createStoreOperator(world: OperatedWorld): Promise<StoreOp
         return store.mail.post({ id, actor, message: '{"type":"cancel"}' });
       }
       case "collect": {
-        const collected = await store.mail.collect(nodeId(operation.node), operation.limit);
+        const collected = await store.mail.collect(nodeId(operation.node), operation.limit, []);
         return collected.map(({ letter, task }) => ({ letter, task: shown(task) }));
       }
       case "deleteOrphans":

@@ -10,10 +10,12 @@ export function createMailStore(tables: Tables): MailStore {
       if (!letters.has(letter.id)) letters.set(letter.id, letter);
     },
 
-    async collect(node, limit) {
+    async collect(node, limit, inHand) {
       if (!isLive(tables, node)) return [];
       const collected: { letter: Letter; task: TaskRow }[] = [];
+      const skipped = new Set(inHand);
       for (const letter of letters.values()) {
+        if (skipped.has(letter.id)) continue;
         if (collected.length >= limit) break;
         const task = tasks.get(letter.actor);
         if (task === undefined || !mayTake(tables, node, task)) continue;

@@ -107,6 +107,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
       url,
       schema,
       prepared,
+      silenceMsMax: nodeLeaseMs,
       settings: { ...session, ...settings, application_name: `kantoku ${name}` },
     });
   const connections = {

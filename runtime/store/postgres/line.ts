@@ -23,6 +23,11 @@ export interface LineOptions {
    * is sent behind it until the server has described its parameters.
    */
   readonly prepared?: readonly string[];
+  /**
+   * A server that owes an answer and says nothing for so long counts as gone: a firewall that forgot
+   * the connection tells nobody. Above the statement timeout. Absent: it may be silent for ever.
+   */
+  readonly silenceMsMax?: number;
   /** How many attempts failed before this one: of several hosts in the URL, the next is tried. */
   readonly attempt?: number;
 }
@@ -54,6 +59,8 @@ export class LineLost extends Error {
 
 const connectTimeoutS = 10;
 const closeTimeoutS = 5;
+/** What arrived during a stall of this process is read before anything is given up. */
+const lastLookMs = 1_000;
 /** Beyond it the driver would wait for the socket to drain before it sends the next statement. */
 const unsentBytesMax = 64 * 1024 * 1024;
 
@@ -64,6 +71,23 @@ export async function openLine(options: LineOptions): Promise<Line> {
   const callbacks: (() => void)[] = [];
   let isLost = false;
   let hasSocket = false;
+  let socket: net.Socket | null = null;
+  const { silenceMsMax } = options;
+  let watch: NodeJS.Timeout | null = null;
+
+  /** Something was sent into the quiet, or something was answered. */
+  function heard(): void {
+    if (silenceMsMax === undefined || isLost) return;
+    if (watch !== null) clearTimeout(watch);
+    watch = pending.size === 0 ? null : setTimeout(lookOnceMore, silenceMsMax);
+  }
+
+  function lookOnceMore(): void {
+    watch = setTimeout(() => {
+      lose();
+      socket?.destroy();
+    }, lastLookMs);
+  }
 
   function openSocket(target: { host: string[]; port: number[]; path?: string | false }) {
     if (hasSocket) throw new LineLost("the connection was lost");
@@ -72,7 +96,7 @@ export async function openLine(options: LineOptions): Promise<Line> {
     const index = (options.attempt ?? 0) % target.host.length;
     const host = target.host[index] ?? "127.0.0.1";
     const socketOptions = { allowHalfOpen: false, writableHighWaterMark: unsentBytesMax };
-    const socket = new net.Socket(socketOptions);
+    socket = new net.Socket(socketOptions);
     // Nagle's delay would hold back the tail of a pipelined batch until the server has answered.
     socket.setNoDelay(true);
     if (path) return socket.connect(path);
@@ -83,6 +107,7 @@ export async function openLine(options: LineOptions): Promise<Line> {
   function lose(): void {
     if (isLost) return;
     isLost = true;
+    if (watch !== null) clearTimeout(watch);
     for (const reject of pending) reject(new LineLost("the connection was lost"));
     pending.clear();
     for (const callback of callbacks) callback();
@@ -109,14 +134,17 @@ export async function openLine(options: LineOptions): Promise<Line> {
     if (isLost) return Promise.reject(new LineLost("the connection was lost"));
     return new Promise((resolve, reject) => {
       pending.add(reject);
+      if (pending.size === 1) heard();
       const isPrepared = parameters.length > 0;
       driver.unsafe(inSchema(text, schema), [...parameters], { prepare: isPrepared }).then(
         (answer) => {
           pending.delete(reject);
+          heard();
           resolve(answer as unknown as Answer);
         },
         (error: unknown) => {
           pending.delete(reject);
+          heard();
           reject(
             isOfServer(error) ? error : new LineLost("the connection was lost", { cause: error }),
           );

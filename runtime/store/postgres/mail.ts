@@ -1,4 +1,5 @@
 import type { MailStore } from "../store.ts";
+import { plainArray } from "./arrays.ts";
 import type { Connections } from "./connections.ts";
 import { lockedTask, mayTake, ownLease, tail, takeChosen, takenBy } from "./ownership.ts";
 import { taskColumns } from "./rows.ts";
@@ -14,6 +15,7 @@ with ${ownLease}, chosen as (
   from own
   cross join kantoku.mail as mail
   cross join lateral ${lockedTask("mail.actor", { where: mayTake, whenTaken: "skip" })} as task
+  where mail.id <> all ($3::text::uuid[])
   order by mail.id
   limit $2::int
   for no key update of mail skip locked
@@ -30,8 +32,8 @@ export function createMailStore({ takings, desk }: Connections): MailStore {
       await desk.ask(post, [id, actor, message]);
     },
 
-    async collect(node, limit) {
-      const rows = await takings.ask(collect, [node, limit]);
+    async collect(node, limit, inHand) {
+      const rows = await takings.ask(collect, [node, limit, plainArray(inHand)]);
       return rows.map((row) => ({
         letter: {
           id: String(row["letter"]),

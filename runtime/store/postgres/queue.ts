@@ -10,6 +10,9 @@ import { storeErrorOf } from "./sql-state.ts";
 const isClaimable = "tasks.status = 'ready' and tasks.owner is null";
 
 /**
+ * What is found dead in the queue is swept out: a task and its place there are written together, so
+ * that where they differ within one snapshot, the place was left behind (see `leaveQueue`).
+ *
  * The heads are read one by one, each in the order of the index, and merged: what waits at other
  * heads is never looked at, be it a million rows. Others that claim meanwhile skip what is locked.
  */
@@ -34,7 +37,12 @@ with ${ownLease}, best as (
   select ${taskColumns.of("task")}
   from best
   cross join lateral ${lockedTask("best.id", { where: isClaimable, whenTaken: "skip" })} as task
-), ${takeChosen}
+), ${takeChosen}, swept as (
+  delete from kantoku.ready as ready
+  where id = any (array(select id from best)) and (
+    select ${isClaimable} from kantoku.tasks as tasks where tasks.id = ready.id
+  ) is not true
+)
 select ${taskColumns.bare} from chosen order by priority, id`;
 
 export const depth = `

@@ -20,6 +20,17 @@ with ${ownLease}, chosen as (
 ), ${takeChosen}
 select ${taskColumns.bare}, ${tail} from chosen`;
 
+/**
+ * What entered the queue while `acquire` waited for the task is not in that statement's snapshot,
+ * and would stand at its head for ever.
+ */
+export const leaveQueue = `
+delete from kantoku.ready as ready
+where id = any ($1::text::uuid[]) and (
+  select tasks.status = 'ready' and tasks.owner is null
+  from kantoku.tasks as tasks where tasks.id = ready.id
+) is not true`;
+
 export const acquireOfWorker = `
 with ${ownLease}, held as materialized (
   select tasks.id from kantoku.tasks as tasks where ${runsOnWorker}
@@ -98,6 +109,8 @@ export function createTaskStore({ takings, readers, desk }: Connections): TaskSt
       const known = ids.filter(isId);
       if (known.length === 0) return [];
       const rows = await takings.ask(acquire, [node, plainArray(known), worker ?? null]);
+      const queued = rows.filter((row) => row["status"] === "ready").map(idOf);
+      if (queued.length > 0) await takings.ask(leaveQueue, [plainArray(queued)]);
       return rows.map((row) => takenBy(node, row));
     },
 

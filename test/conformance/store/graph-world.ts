@@ -13,7 +13,7 @@ export const released = '{"type":"released"}';
 
 /** Letters as `addressee message`, sorted; their addressees are the node's from then on. */
 export async function lettersFor({ store }: World, node: TestNode): Promise<readonly string[]> {
-  const collected = await store.mail.collect(node.id, 10_000);
+  const collected = await store.mail.collect(node.id, 10_000, []);
   // A database may write JSON its own way.
   return collected
     .map(({ letter }) => `${letter.actor} ${JSON.stringify(JSON.parse(letter.message))}`)

@@ -132,7 +132,7 @@ export function describeGraphs(world: World): void {
       expect(hasMail).toBe(true);
       const row = await take(world, node, root);
       await node.commit(turnOf(row, { links: { posts: [letter] } }));
-      const collected = await store.mail.collect(node.id, 10);
+      const collected = await store.mail.collect(node.id, 10, []);
       expect(collected.map((it) => it.letter.id)).toEqual([letter.id]);
       expect(await store.doctor()).toEqual([]);
     });
@@ -184,7 +184,7 @@ export function describeGraphs(world: World): void {
       expect(await store.tasks.deleteEnded((await store.now()) + 1, 10)).toBe(0);
       await node.commit(endOf(running));
       expect(await store.tasks.deleteEnded((await store.now()) + 1, 10)).toBe(0);
-      const [letter] = await store.mail.collect(node.id, 10);
+      const [letter] = await store.mail.collect(node.id, 10, []);
       if (letter === undefined) throw new Error("no letter");
       await node.commit(
         turnOf(letter.task, {
@@ -228,7 +228,7 @@ export function describeGraphs(world: World): void {
     test("finds a waiting task whose last letter was read", async () => {
       const { node, running, join } = await joinOf(world, 1);
       await node.commit(...running.map((each) => endOf(each)));
-      const [letter] = await world.store.mail.collect(node.id, 10);
+      const [letter] = await world.store.mail.collect(node.id, 10, []);
       if (letter === undefined) throw new Error("no letter");
       expect(await gateFindings(world)).toEqual([]);
       await node.commit(turnOf(letter.task, { letters: [letter.letter.id] }));

@@ -140,7 +140,7 @@ export function describeLinks(world: World): void {
       const { store } = world;
       const { node, root, running, join } = await joinOf(world, 1);
       await node.commit(...running.map((each) => endOf(each)));
-      const [letter] = await store.mail.collect(node.id, 10);
+      const [letter] = await store.mail.collect(node.id, 10, []);
       if (letter === undefined) throw new Error("no letter");
       // What was blocked turns out to be a pipeline: what is under it is made, and waited for.
       const inner = submitRunningMember({ root: join, name: "inner" }, node.id);
@@ -232,7 +232,7 @@ export function describeLinks(world: World): void {
       expect((await node.commit(turnOf(row, asking))).hasMail).toBe(false);
       expect(await lettersFor(world, node)).toEqual([]);
       await node.commit(...running.map((each) => endOf(each)));
-      const [letter] = await world.store.mail.collect(node.id, 10);
+      const [letter] = await world.store.mail.collect(node.id, 10, []);
       if (letter === undefined) throw new Error("no letter");
       const { hasMail } = await node.commit(
         turnOf(row, {

@@ -19,7 +19,7 @@ const takings: readonly {
     },
   },
   { name: "takeDue", take: ({ store }, node) => store.timers.takeDue(node.id, 10) },
-  { name: "collect", take: ({ store }, node) => store.mail.collect(node.id, 10) },
+  { name: "collect", take: ({ store }, node) => store.mail.collect(node.id, 10, []) },
 ];
 
 export function describeOwnership(world: World): void {

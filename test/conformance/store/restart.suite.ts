@@ -42,7 +42,7 @@ async function commit(world: World, node: TestNode, moves: readonly Move[]): Pro
 
 /** Whom letters tell that they wait for nothing; these letters are consumed. */
 async function released({ store }: World, node: TestNode): Promise<string[]> {
-  const collected = await store.mail.collect(node.id, 1_000);
+  const collected = await store.mail.collect(node.id, 1_000, []);
   for (const { letter, task } of collected) {
     await node.commit(turnOf(task, { events: [], letters: [letter.id], state: { owner: null } }));
   }

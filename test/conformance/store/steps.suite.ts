@@ -138,7 +138,7 @@ export function describeSteps(world: World): void {
       await store.mail.post({ id: newId(), actor: row.id, message: "{}" });
       const tail = tailOf([3, 4]);
       await removeNode(world, node);
-      const [letter] = await store.mail.collect(other.id, 10);
+      const [letter] = await store.mail.collect(other.id, 10, []);
       expect(letter?.task.tail).toEqual(tail);
       const [due] = await store.timers.takeDue(other.id, 10);
       expect(due?.task.tail).toEqual(tail);

@@ -35,7 +35,7 @@ async function transact(
   statements: readonly Statement[],
 ): Promise<Committed | "repeated"> {
   const answers = await Promise.allSettled([
-    line.send("begin"),
+    line.send("begin deferrable"),
     ...statements.map(({ text, parameters }) => line.send(text, parameters)),
     line.send("commit"),
   ]);

@@ -7,6 +7,10 @@ import { ktFenced, ktRepeated } from "../sql-state.ts";
  * renewals pass (for share delays them by 743 ms) and makes the reaper's delete wait; a node whose
  * lease has ended raises. The batch row: a batch that is sent again waits here for the first
  * sending, and raises when that was committed.
+ *
+ * It raises outside of its transaction, too: after some errors (26000, 0A000) the driver sends a
+ * statement once more, behind the commit, where the batch row alone would be written and say of the
+ * batch that it was. "deferrable" changes nothing here but that a statement can see it.
  */
 export const enter = `
 with lease as (
@@ -20,6 +24,8 @@ with lease as (
   returning id
 )
 select case
+  when current_setting('transaction_deferrable') <> 'on' then
+    kantoku.refuse('40001', 'outside of its transaction')
   when not exists (select from lease) then
     kantoku.refuse('${ktFenced}', 'node ' || $1 || ' has no live lease')
   when not exists (select from noted) then
