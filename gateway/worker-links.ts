@@ -47,6 +47,11 @@ export class WorkerLinks {
     return link.registered;
   }
 
+  /** Whether the worker registered over this socket, and nobody has taken its place since. */
+  holds(worker: string): boolean {
+    return this.#links.has(worker);
+  }
+
   close(): void {
     this.#isClosed = true;
     for (const link of this.#links.values()) link.detach();

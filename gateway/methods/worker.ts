@@ -1,5 +1,7 @@
 import { z } from "zod";
+import { KantokuError } from "../../sdk/errors.ts";
 import { limits } from "../../sdk/protocol/limits.ts";
+import type { SessionCall } from "../session.ts";
 import { method } from "./method.ts";
 import { requirePush } from "./require-push.ts";
 import { anything, durationMs, id, labels, name, nothing, retry, text, version } from "./values.ts";
@@ -40,7 +42,10 @@ const heartbeat = method({
   params: z.strictObject({ worker: id, attempts: heldTokens }),
   result: keepAndDrop,
   errors: ["not-found"],
-  handle: (params, { session }) => session.service.heartbeat(params),
+  handle: (params, call) => {
+    requireOwn(call, "worker.heartbeat", params.worker);
+    return call.session.service.heartbeat(params);
+  },
 });
 
 const drain = method({
@@ -49,7 +54,10 @@ const drain = method({
   params: z.strictObject({ worker: id }),
   result: empty,
   errors: ["not-found"],
-  handle: (params, { session }) => session.service.drainWorker(params),
+  handle: (params, call) => {
+    requireOwn(call, "worker.drain", params.worker);
+    return call.session.service.drainWorker(params);
+  },
 });
 
 const list = method({
@@ -59,5 +67,16 @@ const list = method({
   result: z.object({ workers: z.array(workerView) }),
   handle: (_params, { session }) => session.service.listWorkers(),
 });
+
+/**
+ * A worker is its name's, and so has the same id in the next process: whoever was replaced does not
+ * speak for it any more.
+ */
+function requireOwn(call: SessionCall, name: string, worker: string): void {
+  if (requirePush(call, name).workers.holds(worker)) return;
+  throw new KantokuError("not-found", `worker ${worker} is not registered on this connection`, {
+    data: { worker },
+  });
+}
 
 export const workerMethods = [register, heartbeat, drain, list];

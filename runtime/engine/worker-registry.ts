@@ -67,8 +67,11 @@ export class WorkerRegistry {
     return this.#losses.findStrays();
   }
 
-  heartbeat({ worker: id, attempts }: { worker: string; attempts: readonly string[] }): Beat {
-    const worker = this.#attached(id);
+  heartbeat(
+    namespace: string,
+    { worker: id, attempts }: { worker: string; attempts: readonly string[] },
+  ): Beat {
+    const worker = this.#attached(namespace, id);
     worker.lastBeatAt = this.#options.clock.monotonic();
     const listed = new Set(attempts);
     const keep: string[] = [];
@@ -88,14 +91,14 @@ export class WorkerRegistry {
     return { keep, drop };
   }
 
-  async drain(id: string): Promise<void> {
-    const worker = this.#attached(id);
+  async drain(namespace: string, id: string): Promise<void> {
+    const worker = this.#attached(namespace, id);
     await this.#turns.take(worker.row, { type: "worker.draining" });
   }
 
-  #attached(id: string): WorkerActor {
+  #attached(namespace: string, id: string): WorkerActor {
     const worker = this.#options.pool.get(id);
-    if (worker?.port != null) return worker;
+    if (worker?.port != null && worker.row.namespace === namespace) return worker;
     throw new KantokuError("not-found", `worker ${id} is not registered on this node`, {
       data: { worker: id },
     });

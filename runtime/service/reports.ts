@@ -2,6 +2,7 @@ import { KantokuError } from "../../sdk/errors.ts";
 import { limits, namePattern } from "../../sdk/protocol/limits.ts";
 import type { Recorded, StepRecord } from "../../sdk/protocol/service.ts";
 import { isEnded, type TaskError } from "../../sdk/protocol/task.ts";
+import { canonicalJson } from "../../sdk/values/canonical.ts";
 import { encodePayload } from "../../sdk/values/payload.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Caller, TaskMessage } from "../engine/messages.ts";
@@ -14,6 +15,12 @@ import { invalid } from "./submit-check.ts";
 const progressSaveMs = 1_000;
 const stepsPageRows = 1_000;
 
+/** Whose report it is: workers of one namespace know nothing of the attempts of another. */
+export interface AttemptRef {
+  readonly namespace: string;
+  readonly token: string;
+}
+
 /** What workers say of their attempts. A report is for the attempt of its token, or it is late. */
 export class Reports {
   readonly #engine: Engine;
@@ -24,21 +31,24 @@ export class Reports {
     this.#engine = engine;
   }
 
-  complete(token: string, output: unknown): Promise<Recorded> {
+  complete(ref: AttemptRef, output: unknown): Promise<Recorded> {
+    const { token } = ref;
     const text = encodePayload(output, { at: "output" });
-    return this.#end(token, (caller) => ({ type: "complete", token, output: text, caller }));
+    return this.#end(ref, (caller) => ({ type: "complete", token, output: text, caller }));
   }
 
-  fail(token: string, error: TaskError): Promise<Recorded> {
+  fail(ref: AttemptRef, error: TaskError): Promise<Recorded> {
+    const { token } = ref;
     const checked = checkError(error);
-    return this.#end(token, (caller) => ({ type: "fail", token, error: checked, caller }));
+    return this.#end(ref, (caller) => ({ type: "fail", token, error: checked, caller }));
   }
 
-  refuse(token: string, reason: string): Promise<Recorded> {
-    return this.#end(token, (caller) => ({ type: "refuse", token, reason, caller }));
+  refuse(ref: AttemptRef, reason: string): Promise<Recorded> {
+    const { token } = ref;
+    return this.#end(ref, (caller) => ({ type: "refuse", token, reason, caller }));
   }
 
-  async recordStep(record: StepRecord): Promise<Recorded> {
+  async recordStep(namespace: string, record: StepRecord): Promise<Recorded> {
     const { token, step, occurrence, output, error } = record;
     if (typeof step !== "string" || !namePattern.test(step)) {
       throw invalid("step", `must match ${namePattern.source}`);
@@ -50,11 +60,12 @@ export class Reports {
       error === undefined
         ? { output: JSON.parse(encodePayload(output, { at: "output" })) as unknown }
         : { error: checkError(error) };
-    const actor = await this.#reach(token);
-    if (actor === null || actor === "recorded") return { answer: "late" };
+    const actor = await this.#reach({ namespace, token });
+    if (actor === "late" || actor === "recorded") return { answer: "late" };
     const known = actor.steps ?? (await this.#readSteps(actor));
     // Whoever read first may have recorded since: its set has more.
     actor.steps ??= known;
+    if (actor.steps.has(stepKey(record))) await this.#assertSame(actor, { ...record, ...outcome });
     return this.#post(actor, (caller) => ({
       type: "recordStep",
       token,
@@ -65,23 +76,28 @@ export class Reports {
     }));
   }
 
-  suspend(token: string): boolean {
+  suspend(ref: AttemptRef): boolean {
     const { pool, backlog } = this.#engine.life;
-    const isSuspended = pool.suspend(token);
+    const isSuspended = this.#isHeldHere(ref) && pool.suspend(ref.token);
     if (isSuspended) backlog.slotFreed();
     return isSuspended;
   }
 
-  resume(token: string): void {
-    this.#engine.life.pool.resume(token);
+  resume(ref: AttemptRef): void {
+    if (this.#isHeldHere(ref)) this.#engine.life.pool.resume(ref.token);
+  }
+
+  #isHeldHere({ namespace, token }: AttemptRef): boolean {
+    return this.#engine.life.pool.holderOf(token)?.row.namespace === namespace;
   }
 
   /** Live for subscribers at once; the last value is kept for readers, at most once a second. */
-  async progress(token: string, progress: unknown): Promise<void> {
+  async progress({ namespace, token }: AttemptRef, progress: unknown): Promise<void> {
     const text = encodePayload(progress, { at: "progress" });
     const task = taskOfToken(token);
     const actor = task === null ? undefined : this.#engine.life.directory.get(task);
     if (task === null || actor?.snapshot.context.token !== token) return;
+    if (actor.identity.namespace !== namespace) return;
     this.#engine.audience.progress(task, progress);
     const isSoon = this.#unsaved.has(token);
     this.#unsaved.set(token, isSoon ? text : null);
@@ -105,21 +121,19 @@ export class Reports {
   }
 
   /** The worker has let go of the attempt, whatever comes of the report. */
-  async #end(token: string, write: (caller: Caller<Recorded>) => TaskMessage): Promise<Recorded> {
-    const { pool, directory } = this.#engine.life;
-    const task = taskOfToken(token);
-    const present = task === null ? undefined : directory.get(task);
-    const worker = present?.snapshot.context.worker ?? null;
-    const isHeld = worker !== null && pool.letGo(worker, token);
-    const isAbandoned = !isHeld && pool.letGo(pool.holderOf(token)?.row.id ?? "", token);
-    const actor = await this.#reach(token);
-    // After the message, so that a task that takes the slot is in the same commit.
-    const answer =
-      actor === "recorded" || actor === null
-        ? { answer: actor === null ? ("late" as const) : actor }
-        : this.#post(actor, write);
-    if (isHeld || isAbandoned) this.#engine.life.backlog.slotFreed();
-    return answer;
+  async #end(ref: AttemptRef, write: (caller: Caller<Recorded>) => TaskMessage): Promise<Recorded> {
+    const { pool } = this.#engine.life;
+    const isLetGo =
+      this.#isHeldHere(ref) && pool.letGo(pool.holderOf(ref.token)?.row.id ?? "", ref.token);
+    try {
+      const actor = await this.#reach(ref);
+      // After the message, so that a task that takes the slot is in the same commit.
+      return await (actor === "recorded" || actor === "late"
+        ? { answer: actor }
+        : this.#post(actor, write));
+    } finally {
+      if (isLetGo) this.#engine.life.backlog.slotFreed();
+    }
   }
 
   #post(actor: TaskActor, write: (caller: Caller<Recorded>) => TaskMessage): Promise<Recorded> {
@@ -130,22 +144,26 @@ export class Reports {
 
   /**
    * The actor that a report is for; `recorded` when the journal already holds this attempt's
-   * outcome; null when no task waits for the report any more and nothing need be noted.
+   * outcome; `late` when no task waits for the report any more and nothing need be noted.
+   * @throws KantokuError `not-found` for a token that nobody ever had
    */
-  async #reach(token: string): Promise<TaskActor | "recorded" | null> {
+  async #reach({ namespace, token }: AttemptRef): Promise<TaskActor | "recorded" | "late"> {
     const task = taskOfToken(token);
     if (task === null) throw invalid("token", "is not one that was assigned");
     this.#engine.assertUp();
     const { life, store } = this.#engine;
     const present = life.directory.get(task);
-    if (present?.isCommitting || (present && knows(present.snapshot.context, token)))
-      return present;
+    const isOurs = present?.identity.namespace === namespace;
+    if (present && isOurs && knows(present.snapshot.context, token)) return present;
     const [row] = await reading(() => store.tasks.readMany([task]));
-    if (row === undefined) return null;
+    if (row === undefined || row.namespace !== namespace) throw unknownToken(token);
     // Before ownership is taken: only a turn would give it back, and a repeat needs none.
     const { context } = restoreSnapshot(row, this.#engine.log);
     if (isEnded(row.status) && context.recordedToken === token) return "recorded";
-    if (!knows(context, token) && (await this.#isRecorded(task, token))) return "recorded";
+    if (!knows(context, token)) {
+      const known = await this.#fateOf(task, token);
+      if (known !== null) return known;
+    }
     const worker = row.worker !== null && life.pool.get(row.worker) ? row.worker : undefined;
     const actor = await reading(() => life.post.reach(task, worker));
     if (actor === null) {
@@ -156,17 +174,50 @@ export class Reports {
     return actor;
   }
 
-  /** An earlier attempt's report, sent again: the journal says whether it was recorded. */
-  async #isRecorded(task: string, token: string): Promise<boolean> {
-    const { journal } = this.#engine.store;
+  /**
+   * What the journal says of an attempt that its task does not remember: an earlier one whose report
+   * is sent again, one that was noted as late before, or, null, one whose report is news.
+   */
+  async #fateOf(task: string, token: string): Promise<"recorded" | "late" | null> {
+    const isThere = async (type: string): Promise<boolean> => {
+      const { journal } = this.#engine.store;
+      for (let after = 0; ; ) {
+        const rows = await reading(() => journal.readType(task, type, after, stepsPageRows));
+        const isIn = ({ data }: { data: JsonText }) =>
+          (JSON.parse(data) as { token: string }).token === token;
+        if (rows.some(isIn)) return true;
+        const last = rows.at(-1);
+        if (last === undefined || rows.length < stepsPageRows) return false;
+        after = last.seq;
+      }
+    };
+    if (!(await isThere("attempt.assigned"))) throw unknownToken(token);
     for (const type of ["attempt.failed", "attempt.succeeded"]) {
-      const rows = await reading(() => journal.readType(task, type, 0, stepsPageRows));
-      const isThere = rows.some(
-        ({ data }) => (JSON.parse(data) as { token: string }).token === token,
-      );
-      if (isThere) return true;
+      if (await isThere(type)) return "recorded";
     }
-    return false;
+    return (await isThere("attempt.late")) ? "late" : null;
+  }
+
+  /** A step has one outcome: a worker that says another one now goes on with what is not recorded. */
+  async #assertSame({ identity }: TaskActor, record: StepRecord): Promise<void> {
+    const { journal } = this.#engine.store;
+    const key = stepKey(record);
+    for (let after = 0; ; ) {
+      const rows = await reading(() =>
+        journal.readType(identity.id, "step.recorded", after, stepsPageRows),
+      );
+      const steps = rows.map(({ data }) => JSON.parse(data) as StepRecord);
+      const recorded = steps.findLast((it) => stepKey(it) === key);
+      if (recorded !== undefined && outcomeText(recorded) !== outcomeText(record)) {
+        const { step, occurrence } = record;
+        throw new KantokuError("conflict", `step ${key} is recorded with another outcome`, {
+          data: { task: identity.id, step, occurrence },
+        });
+      }
+      const last = rows.at(-1);
+      if (recorded !== undefined || last === undefined || rows.length < stepsPageRows) return;
+      after = last.seq;
+    }
   }
 
   async #readSteps(actor: TaskActor): Promise<Set<string>> {
@@ -187,6 +238,16 @@ export class Reports {
       if (rows.length < stepsPageRows) return steps;
     }
   }
+}
+
+function outcomeText({ output, error }: StepRecord): string {
+  return canonicalJson(error === undefined ? { output: output ?? null } : { error });
+}
+
+function unknownToken(token: string): KantokuError {
+  return new KantokuError("not-found", `no attempt ever had the token ${token}`, {
+    data: { token },
+  });
 }
 
 function knows(context: TaskActor["snapshot"]["context"], token: string): boolean {

@@ -32,7 +32,7 @@ import { viewGraph } from "./graph-view.ts";
 import { findTask, Outcomes } from "./outcomes.ts";
 import { Pipelines } from "./pipelines.ts";
 import { checkReason } from "./reason.ts";
-import { Reports } from "./reports.ts";
+import { type AttemptRef, Reports } from "./reports.ts";
 import { Restarts } from "./restarts.ts";
 import { Submissions } from "./submissions.ts";
 import { checkAsked, encodeLabels, invalid } from "./submit-check.ts";
@@ -173,12 +173,12 @@ export class EngineService implements Service {
 
   async heartbeat(params: { worker: string; attempts: readonly string[] }): Promise<Beat> {
     this.#parts.engine.assertUp();
-    return this.#parts.engine.life.workers.heartbeat(params);
+    return this.#parts.engine.life.workers.heartbeat(this.#namespace, params);
   }
 
   async drainWorker({ worker }: { worker: string }): Promise<Record<string, never>> {
     this.#parts.engine.assertUp();
-    await reading(() => this.#parts.engine.life.workers.drain(worker));
+    await reading(() => this.#parts.engine.life.workers.drain(this.#namespace, worker));
     return {};
   }
 
@@ -192,33 +192,37 @@ export class EngineService implements Service {
   }
 
   async complete({ token, output }: { token: string; output?: unknown }): Promise<Recorded> {
-    return this.#parts.reports.complete(token, output);
+    return this.#parts.reports.complete(this.#attempt(token), output);
   }
 
   async fail({ token, error }: { token: string; error: TaskError }): Promise<Recorded> {
-    return this.#parts.reports.fail(token, error);
+    return this.#parts.reports.fail(this.#attempt(token), error);
   }
 
   async refuse({ token, reason }: { token: string; reason: string }): Promise<Recorded> {
-    return this.#parts.reports.refuse(token, checkReason(reason));
+    return this.#parts.reports.refuse(this.#attempt(token), checkReason(reason));
   }
 
   async progress(params: { token: string; progress: unknown }): Promise<Record<string, never>> {
-    await this.#parts.reports.progress(params.token, params.progress);
+    await this.#parts.reports.progress(this.#attempt(params.token), params.progress);
     return {};
   }
 
   recordStep(params: StepRecord): Promise<Recorded> {
-    return this.#parts.reports.recordStep(params);
+    return this.#parts.reports.recordStep(this.#namespace, params);
   }
 
   async suspend({ token }: { token: string }): Promise<{ accepted: boolean }> {
-    return { accepted: this.#parts.reports.suspend(token) };
+    return { accepted: this.#parts.reports.suspend(this.#attempt(token)) };
   }
 
   async resume({ token }: { token: string }): Promise<Record<string, never>> {
-    this.#parts.reports.resume(token);
+    this.#parts.reports.resume(this.#attempt(token));
     return {};
+  }
+
+  #attempt(token: string): AttemptRef {
+    return { namespace: this.#namespace, token };
   }
 
   async doctor(): Promise<{ findings: readonly Finding[] }> {

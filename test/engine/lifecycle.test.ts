@@ -89,11 +89,59 @@ test("a report that is sent again is recorded once and answered alike", async ()
   expect(await rig.status(id)).toBe("succeeded");
 });
 
-test("a token that no node minted is refused, one of nobody's task is late", async () => {
+test("a token that nobody ever had is refused, and writes nothing", async () => {
   await using rig = await EngineRig.start();
-  expect((await errorOf(rig.service.complete({ token: "made up" }))).code).toBe("invalid-params");
-  const token = `${rig.entropy.id()}.1.abc`;
-  expect(await rig.service.complete({ token })).toEqual({ answer: "late" });
+  const worker = await rig.worker();
+  const id = await rig.submit();
+  await worker.complete(1);
+  const waiting = await rig.submit({ startAt: rig.clock.now() + 60_000 });
+  const codeOf = async (token: string, service = rig.service) =>
+    (await errorOf(service.complete({ token }))).code;
+  expect(await codeOf("made up")).toBe("invalid-params");
+  for (const task of [rig.entropy.id(), id, waiting]) {
+    expect(await codeOf(`${task}.1.abc`)).toBe("not-found");
+    expect(await codeOf(`${task}.1.abd`)).toBe("not-found");
+  }
+  expect(await rig.types(id)).toHaveLength(3);
+  expect(await rig.types(waiting)).toHaveLength(1);
+});
+
+test("attempts and workers of one namespace cannot be spoken for from another", async () => {
+  await using rig = await EngineRig.start();
+  const worker = await rig.worker();
+  const id = await rig.submit();
+  const { token } = worker.last;
+  const other = rig.node.serviceOf("other");
+  const answers = [
+    other.complete({ token, output: 1 }),
+    other.fail({ token, error: { name: "E", message: "m" } }),
+    other.refuse({ token, reason: "no" }),
+    other.recordStep({ token, step: "a", occurrence: 1, output: 1 }),
+    other.heartbeat({ worker: worker.id, attempts: [] }),
+    other.drainWorker({ worker: worker.id }),
+  ];
+  for (const answer of answers) expect((await errorOf(answer)).code).toBe("not-found");
+  await other.progress({ token, progress: 1 });
+  expect(await other.suspend({ token })).toEqual({ accepted: false });
+  expect(await rig.types(id)).toEqual(["task.submitted", "attempt.assigned"]);
+  expect(await worker.complete(2)).toEqual({ answer: "recorded" });
+});
+
+test("reports of two attempts that are over, sent again and again, are noted once each", async () => {
+  await using rig = await EngineRig.start();
+  const worker = await rig.worker({ slots: 5 });
+  const id = await rig.submit({ retry: { maxAttempts: 5, minMs: 1 }, attemptTimeoutMs: 1_000 });
+  const tokens: string[] = [];
+  for (let attempt = 0; attempt < 2; attempt += 1) {
+    tokens.push(worker.last.token);
+    await rig.live(3_000, worker);
+  }
+  for (let times = 0; times < 3; times += 1) {
+    for (const token of tokens) {
+      expect(await rig.service.complete({ token })).toEqual({ answer: "late" });
+    }
+  }
+  expect((await rig.types(id)).filter((type) => type === "attempt.late")).toHaveLength(2);
 });
 
 test("a task is invisible from another namespace", async () => {
