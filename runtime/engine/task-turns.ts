@@ -152,13 +152,23 @@ export class TaskTurns {
   #foretell({ actor: ended, state }: TaskDraft, batch: BatchInMaking): Draft[] {
     const { id } = ended.identity;
     const { actors } = this.#options;
-    const foretold = this.#foresight.foretell(id, state, batch).toSorted(byUrgency);
-    return foretold.flatMap(({ actor, resolution }) => {
+    const foretold = this.#dare(() => this.#foresight.foretell(id, state, batch));
+    return foretold.toSorted(byUrgency).flatMap(({ actor, resolution }) => {
       if (actors.get(actor.identity.id) !== undefined) return [];
       actors.put(actor);
       actor.mailbox.push({ type: "resolve", letter: null, resolution });
       return this.#takeTurn(actor, batch).map((draft) => ({ ...draft, isForetold: true }));
     });
+  }
+
+  /** A guess that fails costs nothing but itself: the letter does the work. */
+  #dare<T>(guess: () => readonly T[]): readonly T[] {
+    try {
+      return guess();
+    } catch (error) {
+      this.#options.log.error("what follows an end could not be foretold", { error });
+      return [];
+    }
   }
 
   #turnScope(): TurnScope {

@@ -4,6 +4,7 @@ import { cyclesIn } from "./cycle.ts";
 import { isPointer } from "./pointer.ts";
 
 const cycleNamesMax = 12;
+const notPointer = `must be a JSON pointer of at most ${limits.depthMax} parts`;
 
 /** One thing that is wrong with a graph, and where. */
 export interface GraphProblem {
@@ -131,7 +132,7 @@ class GraphCheck {
   #ref(ref: unknown, path: string, at: Site): void {
     if (!isRecord(ref)) return this.#note(path, "must be an object");
     this.#members(ref, "ref", path);
-    if (!isPointer(ref["at"])) this.#note(`${path}.at`, "must be a JSON pointer");
+    if (!isPointer(ref["at"])) this.#note(`${path}.at`, notPointer);
     this.#source(ref, path, { ...at, nesting: 0 });
   }
 
@@ -142,7 +143,7 @@ class GraphCheck {
     if (bases.length !== 1) this.#note(path, "must have one of task, input, item, all and of");
     const { path: pointer, preprocessor } = source as Source;
     if (pointer !== undefined && !isPointer(pointer)) {
-      this.#note(`${path}.path`, "must be a JSON pointer");
+      this.#note(`${path}.path`, notPointer);
     }
     if (preprocessor !== undefined) this.#preprocessor(preprocessor, `${path}.preprocessor`);
     const deeper = { ...at, nesting: at.nesting + 1 };

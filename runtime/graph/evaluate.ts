@@ -1,6 +1,6 @@
 import type { Condition, Ref, Source } from "../../sdk/protocol/graph.ts";
 import { canonicalJson } from "../../sdk/values/canonical.ts";
-import { pick, put } from "./pointer.ts";
+import { pick, putAll } from "./pointer.ts";
 import { withParts } from "./vertices.ts";
 
 /** What the sources of a vertex may speak of. */
@@ -18,7 +18,10 @@ export type Preprocess = (source: string, value: unknown) => Promise<unknown>;
 
 /** Fills refs into an input that need nobody's code. */
 export function fillPlain(input: unknown, refs: readonly Ref[], scope: Scope): unknown {
-  return refs.reduce((filled, ref) => put(filled, ref.at, plainValue(ref, scope)), input);
+  return putAll(
+    input,
+    refs.map((ref) => ({ at: ref.at, value: plainValue(ref, scope) })),
+  );
 }
 
 /** Preprocessors of one input run side by side. */
@@ -28,7 +31,10 @@ export async function fill(
   { scope, preprocess }: { scope: Scope; preprocess: Preprocess },
 ): Promise<unknown> {
   const values = await Promise.all(refs.map((ref) => evaluate(ref, scope, preprocess)));
-  return refs.reduce((filled, ref, index) => put(filled, ref.at, values[index]), input);
+  return putAll(
+    input,
+    refs.map(({ at }, index) => ({ at, value: values[index] })),
+  );
 }
 
 /** Only for conditions that need no preprocessor. */

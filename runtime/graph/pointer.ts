@@ -1,4 +1,5 @@
 import { KantokuError } from "../../sdk/errors.ts";
+import { limits } from "../../sdk/protocol/limits.ts";
 
 /**
  * JSON pointers (RFC 6901), forgiving: what is not there is null, what is missing is made. But a
@@ -7,7 +8,7 @@ import { KantokuError } from "../../sdk/errors.ts";
 
 const indexPattern = /^(0|[1-9][0-9]*)$/;
 
-export function parsePointer(pointer: string): readonly string[] {
+export function parsePointer(pointer: string): string[] {
   if (pointer === "") return [];
   return pointer
     .slice(1)
@@ -15,8 +16,10 @@ export function parsePointer(pointer: string): readonly string[] {
     .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
 }
 
+/** No deeper than a value may be: beyond that it could only ever point at nothing. */
 export function isPointer(text: unknown): text is string {
-  return typeof text === "string" && (text === "" || /^(\/([^~/]|~[01])*)+$/u.test(text));
+  if (typeof text !== "string" || text.split("/").length - 1 > limits.depthMax) return false;
+  return text === "" || /^(\/([^~/]|~[01])*)+$/u.test(text);
 }
 
 export function pick(value: unknown, pointer: string): unknown {
@@ -29,32 +32,68 @@ export function pick(value: unknown, pointer: string): unknown {
   return found ?? null;
 }
 
-/**
- * A copy of the value with another one at the pointer; the way there is copied, not the rest.
- * @throws KantokuError `invalid-params` when a list on the way has no such place
- */
-export function put(value: unknown, pointer: string, given: unknown): unknown {
-  return putAt(value, parsePointer(pointer), given);
+/** A value and where it goes. */
+export interface Placed {
+  readonly at: string;
+  readonly value: unknown;
 }
 
-function putAt(value: unknown, [first, ...rest]: readonly string[], given: unknown): unknown {
-  if (first === undefined) return given;
-  if (Array.isArray(value)) {
-    const index = first === "-" || first === `${value.length}` ? value.length : Number(first);
-    if (index !== value.length && !(indexPattern.test(first) && index < value.length)) {
-      throw new KantokuError("invalid-params", `a list of ${value.length} has no place ${first}`);
+/**
+ * A copy of the value with others at their pointers, in turn; what lies on the way is copied once,
+ * however many pointers pass it, and the rest is shared.
+ * @throws KantokuError `invalid-params` when a list on the way has no such place
+ */
+export function putAll(value: unknown, placed: readonly Placed[]): unknown {
+  const copies = new Set<object>();
+  let whole = value;
+  for (const { at, value: given } of placed) {
+    const parts = parsePointer(at);
+    const last = parts.pop();
+    if (last === undefined) {
+      whole = given;
+      continue;
     }
-    return Object.assign([...value], { [index]: putAt(value[index], rest, given) });
+    whole = ownCopy(whole, copies);
+    let holder = whole as Holder;
+    for (const part of parts) {
+      const next = ownCopy(memberOf(holder, part), copies);
+      setMember(holder, part, next);
+      holder = next;
+    }
+    setMember(holder, last, given);
   }
-  const object = typeof value === "object" && value !== null ? value : {};
-  const before = Object.hasOwn(object, first) ? (object as Record<string, unknown>)[first] : null;
-  // Defined, not assigned: a member called __proto__ is a member.
-  const copy = { ...object };
-  Object.defineProperty(copy, first, {
-    value: putAt(before, rest, given),
-    enumerable: true,
-    configurable: true,
-    writable: true,
-  });
+  return whole;
+}
+
+type Holder = unknown[] | Record<string, unknown>;
+
+function ownCopy(value: unknown, copies: Set<object>): Holder {
+  if (typeof value === "object" && value !== null && copies.has(value)) return value as Holder;
+  const copy = Array.isArray(value) ? [...value] : { ...(isObject(value) ? value : {}) };
+  copies.add(copy);
   return copy;
+}
+
+function memberOf(holder: Holder, part: string): unknown {
+  if (Array.isArray(holder)) return holder[placeIn(holder, part)];
+  return Object.hasOwn(holder, part) ? holder[part] : null;
+}
+
+function setMember(holder: Holder, part: string, value: unknown): void {
+  if (Array.isArray(holder)) holder[placeIn(holder, part)] = value;
+  // Defined, not assigned: a member called __proto__ is a member.
+  else {
+    const rest = { enumerable: true, configurable: true, writable: true };
+    Object.defineProperty(holder, part, { value, ...rest });
+  }
+}
+
+function placeIn(list: readonly unknown[], part: string): number {
+  if (part === "-" || part === `${list.length}`) return list.length;
+  if (indexPattern.test(part) && Number(part) < list.length) return Number(part);
+  throw new KantokuError("invalid-params", `a list of ${list.length} has no place ${part}`);
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }

@@ -52,8 +52,7 @@ export async function resolveInput(
     return proceed(await fill(template, vertex.refs ?? [], { scope, preprocess }));
   } catch (error) {
     if (error instanceof PreprocessorFailed) return { kind: "fail", error: error.error };
-    if (error instanceof KantokuError) return { kind: "fail", error: badInput(error) };
-    throw error;
+    return { kind: "fail", error: faultOf(error) };
   }
 }
 
@@ -73,8 +72,7 @@ export function resolvePlain(
   try {
     return proceed(fillPlain(given.template, vertex.refs ?? [], scope));
   } catch (error) {
-    if (error instanceof KantokuError) return { kind: "fail", error: badInput(error) };
-    throw error;
+    return { kind: "fail", error: faultOf(error) };
   }
 }
 
@@ -88,11 +86,16 @@ function look(
   const byName = new Map(given.outcomes.map((outcome) => [outcome.name, outcome]));
   const find = (name: string) => byName.get(nameOf(name, item));
   const own = Array.from(dependenciesOf(vertex), find).filter((it) => it !== undefined);
+  // Thousands of refs may speak of one output: it is parsed once.
+  const values = new Map<string, unknown>();
   const scope: Scope = {
     ...given.scope,
     valueOf: (name) => {
+      if (values.has(name)) return values.get(name);
       const outcome = find(name);
-      return outcome === undefined ? null : outputOf(outcome);
+      const value = outcome === undefined ? null : outputOf(outcome);
+      values.set(name, value);
+      return value;
     },
   };
   return { verdict: judge(own), scope };
@@ -127,8 +130,7 @@ export function finish(
   try {
     return { kind: "succeed", output: encodePayload(output, { at: "output" }) };
   } catch (error) {
-    if (error instanceof KantokuError) return { kind: "fail", error: badInput(error) };
-    throw error;
+    return { kind: "fail", error: faultOf(error) };
   }
 }
 
@@ -136,6 +138,14 @@ export function policyOf(vertex: GraphTask | undefined): Outcome["onFailure"] {
   return vertex?.onFailure ?? "fail";
 }
 
-function badInput({ message, code, data }: KantokuError): TaskError {
-  return { name: "KantokuError", code, message, retryable: false, data };
+/** What no other try would change; anything else is thrown again, for another try. */
+function faultOf(error: unknown): TaskError {
+  if (error instanceof KantokuError) {
+    const { message, code, data } = error;
+    return { name: "KantokuError", code, message, retryable: false, data };
+  }
+  // More than this engine can hold: a text too long, a nesting too deep.
+  if (!(error instanceof RangeError)) throw error;
+  const { name, message } = error;
+  return { name, code: "invalid-graph", message: `cannot be made: ${message}`, retryable: false };
 }

@@ -113,8 +113,8 @@ describe("a graph is refused", () => {
       withTask({ ...job, refs: [1, { at: "x", task: "first" }, { task: "first" }] }),
       [
         "graph.tasks.second.refs[0] must be an object",
-        "graph.tasks.second.refs[1].at must be a JSON pointer",
-        "graph.tasks.second.refs[2].at must be a JSON pointer",
+        "graph.tasks.second.refs[1].at must be a JSON pointer of at most 64 parts",
+        "graph.tasks.second.refs[2].at must be a JSON pointer of at most 64 parts",
       ],
     ],
     [
@@ -137,7 +137,7 @@ describe("a graph is refused", () => {
       [
         "graph.tasks.second.refs[0] must have one of task, input, item, all and of",
         "graph.tasks.second.refs[1] must have one of task, input, item, all and of",
-        "graph.tasks.second.refs[2].path must be a JSON pointer",
+        "graph.tasks.second.refs[2].path must be a JSON pointer of at most 64 parts",
         'graph.tasks.second.refs[3].task names no task: "nobody"',
         "graph.tasks.second.refs[4].task names no task: 1",
         "graph.tasks.second.refs[5].input must be true",

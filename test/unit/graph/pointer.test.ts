@@ -1,6 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { isPointer, pick, put } from "../../../runtime/graph/pointer.ts";
+import { isPointer, pick, putAll } from "../../../runtime/graph/pointer.ts";
 import { errorOf } from "../../support/outcome.ts";
+
+const put = (into: unknown, at: string, given: unknown): unknown =>
+  putAll(into, [{ at, value: given }]);
 
 const value = {
   a: { b: [10, { c: 20 }], n: null },
@@ -124,4 +127,33 @@ test.each<[text: unknown, isIt: boolean]>([
 // Backtracking over this took longer than anybody lives: each slash doubled it.
 test("what is almost a pointer is told at once", () => {
   expect(isPointer(`${"/".repeat(100_000)}~`)).toBe(false);
+});
+
+test("a pointer deeper than a value may be is none", () => {
+  expect(isPointer("/a".repeat(64))).toBe(true);
+  expect(isPointer("/a".repeat(65))).toBe(false);
+});
+
+test("twenty thousand places in one large value are filled at once", () => {
+  const large = Object.fromEntries(Array.from({ length: 20_000 }, (_, n) => [`k${n}`, 1]));
+  const startedAt = performance.now();
+  const filled = putAll(
+    large,
+    Object.keys(large).map((name) => ({ at: `/${name}`, value: 2 })),
+  );
+  // Copied for each place it took minutes: no close look at the time is meant.
+  expect(performance.now() - startedAt).toBeLessThan(5_000);
+  expect(new Set(Object.values(filled as object))).toEqual(new Set([2]));
+});
+
+test("places below one that was just filled belong to the copy alone", () => {
+  const shared = { x: 1 };
+  const filled = putAll({}, [
+    { at: "/a", value: shared },
+    { at: "/b", value: shared },
+    { at: "/a/x", value: 2 },
+    { at: "/a/y/z", value: 3 },
+  ]);
+  expect(filled).toEqual({ a: { x: 2, y: { z: 3 } }, b: { x: 1 } });
+  expect(shared).toEqual({ x: 1 });
 });
