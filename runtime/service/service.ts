@@ -25,7 +25,9 @@ import type {
 import type { TaskError, TaskRef, TaskView, WorkerView } from "../../sdk/protocol/task.ts";
 import { toJournalEvent } from "../engine/audience.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { EventRow, TaskRow } from "../store/rows.ts";
 import type { TaskQuery } from "../store/store.ts";
+import { bytesOfTexts, readPage } from "./bounded-page.ts";
 import { Cancels } from "./cancels.ts";
 import { reading } from "./faults.ts";
 import { viewGraph } from "./graph-view.ts";
@@ -40,6 +42,9 @@ import { toTaskView, toWorkerView } from "./views.ts";
 import { explainWaiting } from "./waiting-for.ts";
 
 const pageRowsDefault = 100;
+/** Beside their payloads: what else a page says of an event, and of a task. */
+const eventBytes = 200;
+const taskBytes = 1_000;
 
 /** The parts of a node's service that all namespaces share. */
 export interface ServiceParts {
@@ -96,12 +101,16 @@ export class EngineService implements Service {
 
   async list(params: ListParams): Promise<TaskPage> {
     const limit = checkLimit(params.limit);
-    const query = this.#query(params, limit + 1);
-    const rows = await reading(() => this.#parts.engine.store.tasks.list(query));
-    const page = rows.slice(0, limit);
-    const last = page.at(-1);
-    const hasMore = rows.length > limit && last !== undefined;
-    return { tasks: page.map(toTaskView), ...(hasMore ? { cursor: last.id } : {}) };
+    const { tasks } = this.#parts.engine.store;
+    const query = this.#query(params, limit);
+    const { rows, hasMore } = await readPage<TaskRow>({
+      limit,
+      read: (count, last) =>
+        tasks.list({ ...query, limit: count, ...(last === undefined ? {} : { beyond: last.id }) }),
+      bytesOf: bytesOfTask,
+    });
+    const last = rows.at(-1);
+    return { tasks: rows.map(toTaskView), ...(hasMore && last ? { cursor: last.id } : {}) };
   }
 
   async result({ waitMs, ...ref }: TaskRef & { waitMs?: number }): Promise<RunResult> {
@@ -112,11 +121,13 @@ export class EngineService implements Service {
     const { engine } = this.#parts;
     const limit = checkLimit(params.limit);
     const { id } = await findTask(engine, this.#namespace, params);
-    const after = params.after ?? 0;
-    const rows = await reading(() => engine.store.journal.read(id, after, limit + 1));
-    const events = rows.slice(0, limit).map(toJournalEvent);
-    const next = rows.length > limit ? events.at(-1)?.seq : undefined;
-    return { events, ...(next === undefined ? {} : { next }) };
+    const { rows, hasMore } = await readPage<EventRow>({
+      limit,
+      read: (count, last) => engine.store.journal.read(id, last?.seq ?? params.after ?? 0, count),
+      bytesOf: ({ data }) => bytesOfTexts(data) + eventBytes,
+    });
+    const next = hasMore ? rows.at(-1)?.seq : undefined;
+    return { events: rows.map(toJournalEvent), ...(next === undefined ? {} : { next }) };
   }
 
   async subscribe(
@@ -286,4 +297,8 @@ const cursorPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 function checkCursor(cursor: string): string {
   if (cursorPattern.test(cursor)) return cursor;
   throw invalid("cursor", "is not one that task.list gave");
+}
+
+function bytesOfTask({ key, input, output, error, labels, metadata, progress }: TaskRow): number {
+  return taskBytes + bytesOfTexts(key, input, output, error, labels, metadata, progress);
 }

@@ -1,0 +1,47 @@
+import { limits } from "../../sdk/protocol/limits.ts";
+import { reading } from "./faults.ts";
+
+/** What is around a page in its answer takes less than the rest of a frame. */
+const bytesMax = limits.frameToClientBytesMax - 64 * 1024;
+const bytesPerCharMax = 3;
+/** So many rows are read before it is known how large they are. */
+const firstRows = 50;
+
+export interface Paging<Row> {
+  readonly limit: number;
+  /** Up to so many rows beyond the last one read, or from the beginning. */
+  read(count: number, last: Row | undefined): Promise<readonly Row[]>;
+  /** At most, as JSON. */
+  bytesOf(row: Row): number;
+}
+
+export interface Page<Row> {
+  readonly rows: readonly Row[];
+  readonly hasMore: boolean;
+}
+
+/**
+ * A page of rows that fits an answer: it ends early where they are large, but never before its first
+ * row. Read in parts, so that no more than that is ever in memory.
+ */
+export async function readPage<Row>({ limit, read, bytesOf }: Paging<Row>): Promise<Page<Row>> {
+  const rows: Row[] = [];
+  let bytes = 0;
+  for (let count = Math.min(firstRows, limit + 1); ; ) {
+    const part = await reading(() => read(count, rows.at(-1)));
+    for (const row of part) {
+      bytes += bytesOf(row);
+      const isFull = rows.length === limit || (bytes > bytesMax && rows.length > 0);
+      if (isFull) return { rows, hasMore: true };
+      rows.push(row);
+    }
+    if (part.length < count) return { rows, hasMore: false };
+    const likely = Math.floor(((bytesMax - bytes) * rows.length) / Math.max(1, bytes));
+    count = Math.min(limit + 1 - rows.length, Math.max(firstRows, likely));
+  }
+}
+
+/** What texts take in an answer, at most. */
+export function bytesOfTexts(...texts: readonly (string | null)[]): number {
+  return texts.reduce((sum, text) => sum + bytesPerCharMax * (text?.length ?? 0), 0);
+}
