@@ -31,12 +31,16 @@ export interface WorkerParts {
 
 type End = "closed" | "superseded";
 
+/** How long one that leaves waits for what it gives back to be taken. */
+const goodbyeMsMax = 2_000;
+
 /**
  * Executes what a service assigns.
  *
  * W1 An attempt is held from its assignment until its report is answered: until then its token is
  *    in every heartbeat and registration, or the server would count it as lost.
- * W2 Of a dropped attempt nothing more is reported, and its token is never claimed again.
+ * W2 Of a dropped attempt nothing more is reported, but that it is given back by a worker that
+ *    leaves, and its token is never claimed again.
  * W3 Assigning never runs the author's code: that starts in a microtask of its own.
  */
 export class Worker implements WorkerHandle, WorkerPort {
@@ -54,6 +58,7 @@ export class Worker implements WorkerHandle, WorkerPort {
   #cancelBeat: () => void = () => undefined;
   #whenIdle: (() => void) | undefined;
   #drained: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
 
   constructor(definitions: readonly AnyDefinition[], parts: WorkerParts) {
     this.#repertoire = new Repertoire(definitions);
@@ -135,6 +140,26 @@ export class Worker implements WorkerHandle, WorkerPort {
   }
 
   async close(): Promise<void> {
+    this.#closed ??= this.#leave();
+    await this.#closed;
+  }
+
+  /**
+   * Gives back what it holds: who leaves in order is nobody whose death a task could be blamed for,
+   * and the tasks need not wait for a lease to end.
+   */
+  async #leave(): Promise<void> {
+    const { service, clock } = this.#surroundings;
+    if (this.#link !== undefined && this.#state !== "ended") {
+      this.#state = "draining";
+      const tokens = this.held();
+      this.#drop(tokens);
+      const goodbye = service
+        .drainWorker({ worker: this.id })
+        .then(() => Promise.all(tokens.map((token) => service.refuse({ token, reason: "closed" }))));
+      // A server that is away finds out by itself.
+      await Promise.race([goodbye.catch(() => {}), wait(clock, goodbyeMsMax, this.#stop.signal)]);
+    }
     this.#finish("closed");
   }
 

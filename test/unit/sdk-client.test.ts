@@ -252,6 +252,7 @@ describe("close", () => {
         registered: { worker: "w", leaseMs: 1, heartbeatMs: 1, keep: [], drop: [] },
         detach: () => void order.push("worker"),
       }),
+      drainWorker: async () => ({}),
     };
     const clock = new ManualClock();
     const kantoku = createClient(service as Service, {

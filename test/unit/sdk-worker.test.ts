@@ -565,7 +565,7 @@ describe("a worker ends", () => {
     await expect(worker.ended).resolves.toBe("closed");
   });
 
-  test("by closing: aborts what runs and says nothing more", async () => {
+  test("by closing: aborts what runs, gives it back, and says nothing more", async () => {
     const { definition, started, gate } = held();
     const { bench, worker } = await benchWith(definition);
     bench.assign("held", { deadlineAt: bench.clock.now() + 60_000 });
@@ -574,11 +574,12 @@ describe("a worker ends", () => {
     expect(abortSignal.aborted).toBe(true);
     gate.resolve("too late");
     await settle();
-    expect(bench.reports).toEqual([]);
+    expect(bench.drains).toBe(1);
+    expect(bench.reports).toEqual([{ kind: "refuse", token: "token-1", reason: "closed" }]);
     expect(bench.detachments).toBe(1);
     expect(bench.clock.timerCount).toBe(0);
     bench.assign("held");
-    expect(bench.reports).toEqual([]);
+    expect(bench.reports).toHaveLength(1);
   });
 
   test("by closing in the middle of sending a report again", async () => {

@@ -185,7 +185,7 @@ describe("an attempt's span", () => {
     await slow.worker.close();
     gate.resolve();
     await settle();
-    expect(slow.reports).toEqual([]);
+    expect(slow.reports).toMatchObject([{ kind: "refuse" }]);
     const attempts = probe.spans.filter(({ name }) => name === "kantoku.attempt hello");
     expect(attempts).toMatchObject([
       { parent: far.spanId, attributes: { "kantoku.outcome": "late" } },
