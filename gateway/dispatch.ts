@@ -20,7 +20,9 @@ export function createDispatch<Context>(
 ): Dispatch<Context> {
   const server = new JSONRPCServer<Context>({
     errorListener: (message, failure) => {
-      if (!isKantokuError(failure)) logInternal(log, failure, { message, errorId: entropy.id() });
+      // What a caller is told of an internal error says nothing: it has to be said here.
+      if (!isKantokuError(failure) || failure.code === "internal")
+        logInternal(log, failure, { message, errorId: entropy.id() });
     },
   });
   for (const method of methods) {
@@ -43,10 +45,19 @@ function logInternal(
   failure: unknown,
   { message, errorId }: { message: string; errorId: string },
 ): void {
-  const text = failure instanceof Error ? (failure.stack ?? failure.message) : String(failure);
+  const text = [...causesOf(failure)].map(textOf).join("\ncaused by ");
   log.error("a handler failed", {
     errorId,
     call: message.slice(0, 300),
     failure: text.slice(0, 8192),
   });
+}
+
+function* causesOf(failure: unknown): Generator<unknown> {
+  yield failure;
+  if (failure instanceof Error && failure.cause != null) yield* causesOf(failure.cause);
+}
+
+function textOf(failure: unknown): string {
+  return failure instanceof Error ? (failure.stack ?? failure.message) : String(failure);
 }

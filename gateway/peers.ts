@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { Clock } from "./clock.ts";
 import { type House, Session } from "./session.ts";
 import { SocketSession, type SocketWire } from "./socket-session.ts";
@@ -9,12 +10,15 @@ const beatMs = 1000;
 const stallMs = 3000;
 /** Reconnecting clients spread over this time, or they all come at once. */
 const reconnectSpreadMs = 5000;
+/** Pipelined: sent one after the other without waiting for an answer. */
+const postsPerConnectionMax = 100;
 
 /** Everybody who is connected: the beat that watches them, and their shared end. */
 export class Peers {
   readonly #house: House;
   readonly #sockets = new Set<SocketSession>();
   readonly #posts = new Set<Session>();
+  readonly #postsOf = new WeakMap<Socket, number>();
   readonly #stopBeating: () => void;
   #beatAt: number;
   #isDraining = false;
@@ -49,14 +53,27 @@ export class Peers {
     };
   }
 
-  openPost(response: ServerResponse): Session {
+  /** Null: this connection has sent too many without waiting for an answer. */
+  openPost(response: ServerResponse): Session | null {
+    // A pipelined answer has no socket of its own until its turn comes: its request has.
+    const { socket } = response.req;
+    const open = this.#postsOf.get(socket) ?? 0;
+    if (open >= postsPerConnectionMax) return null;
+    this.#postsOf.set(socket, open + 1);
     const session = new Session(this.#house, null);
     if (this.#isDraining) session.calls.drain();
     this.#posts.add(session);
-    response.on("close", () => {
-      this.#posts.delete(session);
+    // And one whose turn never comes is not told that its connection closed.
+    const close = () => {
+      socket.off("close", close);
+      if (!this.#posts.delete(session)) return;
+      this.#postsOf.set(socket, (this.#postsOf.get(socket) ?? 1) - 1);
+      session.leave();
       this.#notice();
-    });
+    };
+    socket.setMaxListeners(socket.getMaxListeners() + 1);
+    socket.on("close", close);
+    response.on("close", close);
     return session;
   }
 

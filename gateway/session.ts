@@ -33,6 +33,8 @@ export class Session {
   #service: Service | null = null;
   readonly #toService: (namespace: string) => Service;
   readonly #log: Log;
+  readonly #departure = new Set<() => void>();
+  #hasLeft = false;
 
   constructor(house: House, push: Push | null) {
     this.id = house.entropy.id();
@@ -51,6 +53,20 @@ export class Session {
   get service(): Service {
     this.#service ??= this.#toService(this.#namespace);
     return this.#service;
+  }
+
+  /** Does it once the peer is gone; the function returned prevents it. */
+  whenGone(act: () => void): () => void {
+    if (this.#hasLeft) queueMicrotask(act);
+    else this.#departure.add(act);
+    return () => this.#departure.delete(act);
+  }
+
+  /** The peer is gone: who waits on its behalf need wait no longer. */
+  leave(): void {
+    this.#hasLeft = true;
+    for (const act of this.#departure) act();
+    this.#departure.clear();
   }
 
   reportUnwritable(failure: unknown): void {

@@ -53,6 +53,7 @@ export class SocketSession {
 
   gone(): void {
     this.#push.close();
+    this.session.leave();
   }
 
   beat(now: number): void {

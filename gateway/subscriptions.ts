@@ -13,6 +13,8 @@ export class Subscriptions {
   readonly #outbox: Outbox;
   readonly #bounds: Bounds;
   readonly #feeds = new Map<string, Feed>();
+  /** Asked for and not there yet: they count, too. */
+  #opening = 0;
   #isClosed = false;
 
   constructor(outbox: Outbox, bounds: Bounds) {
@@ -24,13 +26,16 @@ export class Subscriptions {
     service: Service,
     { params, call }: { params: SubscribeParams; call: SessionCall },
   ): Promise<{ readonly subscription: string }> {
-    if (this.#feeds.size >= this.#bounds.subscriptionsMax) {
+    if (this.#feeds.size + this.#opening >= this.#bounds.subscriptionsMax) {
       const quota = this.#bounds.subscriptionsMax;
       const message = `A connection holds at most ${quota} subscriptions`;
       throw new KantokuError("quota-exceeded", message, { data: { quota } });
     }
     const feed = new Feed(this.#outbox, params.after ?? 0);
-    const subscription = await service.subscribe(params, feed);
+    this.#opening += 1;
+    const subscription = await service.subscribe(params, feed).finally(() => {
+      this.#opening -= 1;
+    });
     // Nobody would ever learn this subscription's id.
     if (this.#isClosed || !call.isOpen) {
       feed.silence();

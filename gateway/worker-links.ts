@@ -18,6 +18,8 @@ export class WorkerLinks {
   readonly #outbox: Outbox;
   readonly #bounds: Bounds;
   readonly #links = new Map<string, WorkerLink>();
+  /** Asked for and not there yet: they count, too. */
+  #opening = 0;
   #isClosed = false;
 
   constructor(outbox: Outbox, bounds: Bounds) {
@@ -29,13 +31,16 @@ export class WorkerLinks {
     service: Service,
     { params, call }: { params: RegisterParams; call: SessionCall },
   ): Promise<Registered> {
-    if (this.#links.size >= this.#bounds.workersMax) {
+    if (this.#links.size + this.#opening >= this.#bounds.workersMax) {
       const quota = this.#bounds.workersMax;
       const message = `A connection holds at most ${quota} workers`;
       throw new KantokuError("quota-exceeded", message, { data: { quota } });
     }
     const port = new SocketPort(this.#outbox);
-    const link = await service.registerWorker(params, port);
+    this.#opening += 1;
+    const link = await service.registerWorker(params, port).finally(() => {
+      this.#opening -= 1;
+    });
     const { worker } = link.registered;
     // The peer cannot know that it is registered: it will register again.
     if (this.#isClosed || !call.isOpen) {

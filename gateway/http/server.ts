@@ -7,8 +7,8 @@ export interface HttpOptions {
   readonly allowedOrigins: ReadonlySet<string>;
   readonly connectionsMax: number;
   readonly ready: () => Promise<boolean> | boolean;
-  /** A session for one request; `closed` when its connection is done with it. */
-  readonly openSession: (response: ServerResponse) => Session;
+  /** A session for one request; null when its connection has too many under way. */
+  readonly openSession: (response: ServerResponse) => Session | null;
   readonly failed: (failure: unknown) => void;
 }
 
@@ -51,7 +51,9 @@ async function answer(
   }
   const refusal = refuseStranger(request, options.allowedOrigins);
   if (refusal !== null) return respondText(response, refusal.status, refusal.message);
-  await answerPost(request, { response, session: options.openSession(response) });
+  const session = options.openSession(response);
+  if (session === null) return respondText(response, 429, "Wait for answers before you send more");
+  await answerPost(request, { response, session });
 }
 
 async function isReady({ ready, failed }: HttpOptions): Promise<boolean> {

@@ -12,6 +12,7 @@ import {
   labels,
   name,
   seq,
+  seqMax,
   status,
   taskParams,
   text,
@@ -56,7 +57,10 @@ const run = method({
   handle: (given, call) => {
     const params = { ...toSubmission(given), waitMs: wait(given, call) };
     const { service } = call.session;
-    return underServerSpan((traced) => service.run(traced), { method: "task.run", params });
+    return underServerSpan((traced) => service.run(traced, call.session), {
+      method: "task.run",
+      params,
+    });
   },
 });
 
@@ -96,7 +100,7 @@ const result = method({
   result: runResult,
   errors: ["not-found", ...outcomeErrors],
   handle: (params, call) =>
-    call.session.service.result({ ...toRef(params), waitMs: wait(params, call) }),
+    call.session.service.result({ ...toRef(params), waitMs: wait(params, call) }, call.session),
 });
 
 const events = method({
@@ -116,9 +120,11 @@ const events = method({
     }),
 });
 
+const notACursor = "is not a cursor of a task's subscription";
 const cursor = z
   .string()
-  .regex(/^\d{1,15}$/, { error: "is not a cursor of a task's subscription" });
+  .regex(/^\d{1,10}$/, { error: notACursor })
+  .refine((text) => Number(text) <= seqMax, { error: notACursor });
 
 const subscribe = method({
   name: "task.subscribe",
@@ -127,7 +133,8 @@ const subscribe = method({
   result: z.object({ subscription: z.string() }),
   errors: ["not-found", "quota-exceeded", "invalid-request"],
   refuse: (params) => {
-    if (!("id" in params || "key" in params)) throw notServed("Filtered subscriptions are");
+    if (!(Array.isArray(params) || "id" in params || "key" in params))
+      throw notServed("Filtered subscriptions are");
   },
   handle: ({ after, ...ref }, call) =>
     requirePush(call, "task.subscribe").subscriptions.subscribe(call.session.service, {

@@ -30,7 +30,9 @@ export const durationMs = z
   .min(1)
   .max(100 * 366 * 86_400_000);
 export const waitMs = z.int().min(0).max(limits.waitMsMax);
-export const seq = z.int().min(0);
+/** A journal's places are 32-bit integers. */
+export const seqMax = 2 ** 31 - 1;
+export const seq = z.int().min(0).max(seqMax);
 export const anything = z.unknown();
 export const nothing = z.strictObject({});
 

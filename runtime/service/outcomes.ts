@@ -1,6 +1,6 @@
 import { KantokuError } from "../../sdk/errors.ts";
 import { limits } from "../../sdk/protocol/limits.ts";
-import type { RunResult } from "../../sdk/protocol/service.ts";
+import type { Listener, RunResult } from "../../sdk/protocol/service.ts";
 import { isEnded, type TaskRef, type TaskStatus } from "../../sdk/protocol/task.ts";
 import type { Ending } from "../engine/audience.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -23,30 +23,35 @@ export class Outcomes {
    */
   async ofSubmitted(
     submitted: { id: string; status: TaskStatus; created: boolean },
-    waitMs: number | undefined,
+    wait: Wait,
   ): Promise<RunResult> {
     const { id, created } = submitted;
     const isAlone = this.#engine.life.lease.nodeCount <= 1;
-    return this.#wait(id, waitMs, created && isAlone ? null : () => this.#read(id));
+    return this.#wait(id, wait, created && isAlone ? null : () => this.#read(id));
   }
 
-  async of(namespace: string, ref: TaskRef, waitMs: number | undefined): Promise<RunResult> {
+  async of(namespace: string, ref: TaskRef, wait: Wait): Promise<RunResult> {
     const row = await findTask(this.#engine, namespace, ref);
     if (isOver(row)) return toRunResult(row.id, row);
-    return this.#wait(row.id, waitMs, () => this.#read(row.id));
+    return this.#wait(row.id, wait, () => this.#read(row.id));
   }
 
   #wait(
     id: string,
-    waitMs: number | undefined,
+    { waitMs, listener }: Wait,
     look: (() => Promise<TaskRow | null>) | null,
   ): Promise<RunResult> {
     const patienceMs = checkWait(waitMs);
     return new Promise((resolve, reject) => {
       let stopTimer = (): void => {};
-      const settle = (ending: Ending | null): void => {
+      let stay = (): void => {};
+      const stop = (): void => {
         stopTimer();
         stopListening();
+        stay();
+      };
+      const settle = (ending: Ending | null): void => {
+        stop();
         try {
           if (ending === null) throw stopping();
           resolve(toRunResult(id, ending));
@@ -55,9 +60,14 @@ export class Outcomes {
         }
       };
       const stopListening = this.#engine.audience.awaitEnd(id, settle);
+      stay =
+        listener?.whenGone(() => {
+          stop();
+          reject(abandoned());
+        }) ?? stay;
       if (patienceMs !== null) {
         stopTimer = this.#engine.life.clock.after(patienceMs, () => {
-          stopListening();
+          stop();
           this.#read(id).then((row) => {
             if (row !== null && isOver(row)) settle(row);
             else resolve({ id, status: row?.status ?? "waiting" });
@@ -69,8 +79,7 @@ export class Outcomes {
           if (row !== null && isOver(row)) settle(row);
         },
         (error: unknown) => {
-          stopTimer();
-          stopListening();
+          stop();
           reject(error as Error);
         },
       );
@@ -81,6 +90,15 @@ export class Outcomes {
     const [row] = await reading(() => this.#engine.store.tasks.readMany([id]));
     return row ?? null;
   }
+}
+
+interface Wait {
+  readonly waitMs: number | undefined;
+  readonly listener: Listener | undefined;
+}
+
+function abandoned(): KantokuError {
+  return new KantokuError("deadline-exceeded", "nobody waits for this answer any more");
 }
 
 /** @throws KantokuError `not-found` */

@@ -4,6 +4,7 @@ import type { Recorded, StepRecord } from "../../sdk/protocol/service.ts";
 import { isEnded, type TaskError } from "../../sdk/protocol/task.ts";
 import { canonicalJson } from "../../sdk/values/canonical.ts";
 import { encodePayload } from "../../sdk/values/payload.ts";
+import { boundTaskError } from "../../sdk/values/task-error.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Caller, TaskMessage } from "../engine/messages.ts";
 import { isFailedStep, restoreSnapshot, stepKey, type TaskActor } from "../engine/task-actor.ts";
@@ -258,5 +259,5 @@ function checkError(error: TaskError): TaskError {
   const isError = typeof error?.name === "string" && typeof error.message === "string";
   if (!isError) throw invalid("error", "must have a name and a message");
   const text = encodePayload(error, { at: "error", bytesMax: limits.errorBytesMax });
-  return JSON.parse(text) as TaskError;
+  return boundTaskError(JSON.parse(text) as TaskError);
 }

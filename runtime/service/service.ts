@@ -6,6 +6,7 @@ import type {
   EventPage,
   Finding,
   GraphSubmit,
+  Listener,
   ListParams,
   Recorded,
   RegisterParams,
@@ -83,12 +84,12 @@ export class EngineService implements Service {
     return this.#parts.submissions.submit(this.#namespace, params);
   }
 
-  async run({
-    waitMs,
-    ...params
-  }: (SubmitParams | GraphSubmit) & { waitMs?: number }): Promise<RunResult> {
+  async run(
+    { waitMs, ...params }: (SubmitParams | GraphSubmit) & { waitMs?: number },
+    listener?: Listener,
+  ): Promise<RunResult> {
     const submitted = await this.submit(params);
-    return this.#parts.outcomes.ofSubmitted(submitted, waitMs);
+    return this.#parts.outcomes.ofSubmitted(submitted, { waitMs, listener });
   }
 
   async get(ref: TaskRef): Promise<TaskView> {
@@ -113,8 +114,11 @@ export class EngineService implements Service {
     return { tasks: rows.map(toTaskView), ...(hasMore && last ? { cursor: last.id } : {}) };
   }
 
-  async result({ waitMs, ...ref }: TaskRef & { waitMs?: number }): Promise<RunResult> {
-    return this.#parts.outcomes.of(this.#namespace, ref, waitMs);
+  async result(
+    { waitMs, ...ref }: TaskRef & { waitMs?: number },
+    listener?: Listener,
+  ): Promise<RunResult> {
+    return this.#parts.outcomes.of(this.#namespace, ref, { waitMs, listener });
   }
 
   async events(params: TaskRef & { after?: number; limit?: number }): Promise<EventPage> {

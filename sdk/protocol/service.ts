@@ -226,6 +226,12 @@ export interface WorkerLink {
   detach(): void;
 }
 
+/** Whoever waits for an answer. */
+export interface Listener {
+  /** Does it once nobody wants the answer any more; the function returned prevents it. */
+  whenGone(act: () => void): () => void;
+}
+
 /**
  * What kantoku offers, in the words of the protocol. The runtime implements it in process, the
  * remote client implements it over JSON-RPC; everything above (client, worker, gateway, command
@@ -233,10 +239,14 @@ export interface WorkerLink {
  */
 export interface Service {
   submit(params: SubmitParams | GraphSubmit): Promise<Submitted>;
-  run(params: (SubmitParams | GraphSubmit) & { readonly waitMs?: number }): Promise<RunResult>;
+  /** What was submitted goes on when its listener has gone; only the wait ends. */
+  run(
+    params: (SubmitParams | GraphSubmit) & { readonly waitMs?: number },
+    listener?: Listener,
+  ): Promise<RunResult>;
   get(ref: TaskRef): Promise<TaskView>;
   list(params: ListParams): Promise<TaskPage>;
-  result(params: TaskRef & { readonly waitMs?: number }): Promise<RunResult>;
+  result(params: TaskRef & { readonly waitMs?: number }, listener?: Listener): Promise<RunResult>;
   events(
     params: TaskRef & { readonly after?: number; readonly limit?: number },
   ): Promise<EventPage>;

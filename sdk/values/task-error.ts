@@ -34,6 +34,23 @@ export function toTaskError(thrown: unknown): TaskError {
   return fitted(chain);
 }
 
+/** An error that came from elsewhere as data, within the same bounds. */
+export function boundTaskError(error: TaskError, depth = 0): TaskError {
+  const { cause, stack, message, ...rest } = error;
+  return {
+    ...rest,
+    message: toMessage(message),
+    ...(stack === undefined ? {} : { stack: firstLines(stack) }),
+    ...(cause === undefined || depth >= limits.errorCauseDepthMax
+      ? {}
+      : { cause: boundTaskError(cause, depth + 1) }),
+  };
+}
+
+function firstLines(stack: string): string {
+  return stack.split("\n", limits.errorFramesMax).join("\n");
+}
+
 /**
  * The error a caller gets for a task that failed: code `task-failed`, `data {task, error}`, and as
  * its cause the author's error, rebuilt.

@@ -156,7 +156,9 @@ export class Worker implements WorkerHandle, WorkerPort {
       this.#drop(tokens);
       const goodbye = service
         .drainWorker({ worker: this.id })
-        .then(() => Promise.all(tokens.map((token) => service.refuse({ token, reason: "closed" }))));
+        .then(() =>
+          Promise.all(tokens.map((token) => service.refuse({ token, reason: "closed" }))),
+        );
       // A server that is away finds out by itself.
       await Promise.race([goodbye.catch(() => {}), wait(clock, goodbyeMsMax, this.#stop.signal)]);
     }

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { TaskError } from "../../sdk/protocol/task.ts";
 import { EngineRig } from "../support/engine-rig.ts";
 import { errorOf, watch } from "../support/outcome.ts";
 
@@ -225,4 +226,41 @@ test("nothing is left in memory when all is done", async () => {
   expect(audience.attended()).toEqual([]);
   expect(life.pool.get(worker.id)?.holdings.size).toBe(0);
   expect(rig.clock.alarmCount).toBe(alarmsBefore);
+});
+
+test("a wait ends with whoever listened, and the task goes on", async () => {
+  await using rig = await EngineRig.start();
+  let leave = (): void => {};
+  const listener = {
+    whenGone: (act: () => void) => {
+      leave = act;
+      return () => {};
+    },
+  };
+  const running = errorOf(rig.service.run({ definition: "job" }, listener));
+  await rig.settle();
+  expect(rig.node.engine.audience.attended()).toHaveLength(1);
+  leave();
+  expect((await running).code).toBe("deadline-exceeded");
+  expect(rig.node.engine.audience.attended()).toEqual([]);
+  const worker = await rig.worker();
+  await rig.settle();
+  expect(worker.assignments).toHaveLength(1);
+});
+
+test("an error from a worker is kept within its bounds", async () => {
+  await using rig = await EngineRig.start();
+  const worker = await rig.worker();
+  const id = await rig.submit();
+  const nested = (depth: number): TaskError => ({
+    name: "E",
+    message: "m".repeat(3_000),
+    stack: "line\n".repeat(100),
+    ...(depth === 0 ? {} : { cause: nested(depth - 1) }),
+  });
+  await worker.fail({ ...nested(2), retryable: false });
+  const { error } = await rig.get(id);
+  expect(Buffer.byteLength(error?.message ?? "")).toBeLessThanOrEqual(1_024);
+  expect(error?.stack?.split("\n").length).toBeLessThanOrEqual(50);
+  expect(Buffer.byteLength(error?.cause?.cause?.message ?? "")).toBeLessThanOrEqual(1_024);
 });

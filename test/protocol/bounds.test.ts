@@ -1,0 +1,81 @@
+import { connect } from "node:net";
+import { expect, test } from "vitest";
+import type { Listener, Service } from "../../sdk/protocol/service.ts";
+import { GatewayRig } from "../support/gateway-rig.ts";
+
+const registration = { instance: "i", slots: 1, definitions: [{ name: "greet" }] };
+
+/** A wait without end, and how often its listener has gone. */
+function endlessWaits(service: Service): { begun: number; gone: number } {
+  const seen = { begun: 0, gone: 0 };
+  const result = (_: unknown, listener?: Listener) => {
+    seen.begun += 1;
+    listener?.whenGone(() => {
+      seen.gone += 1;
+    });
+    return new Promise(() => {});
+  };
+  Object.assign(service, { result });
+  return seen;
+}
+
+test("workers that register all at once are no more than a connection may hold", async () => {
+  await using rig = await GatewayRig.start({ bounds: { workersMax: 3 } });
+  const peer = await rig.connect();
+  const asked = Array.from({ length: 10 }, (_, n) =>
+    peer.call("worker.register", { ...registration, instance: `i${n}` }).catch(() => null),
+  );
+  const answers = await Promise.all(asked);
+  expect(answers.filter((answer) => answer !== null)).toHaveLength(3);
+});
+
+test("subscriptions that are asked for all at once are no more than a connection may hold", async () => {
+  await using rig = await GatewayRig.start({ bounds: { subscriptionsMax: 3 } });
+  const peer = await rig.connect();
+  const { id } = await rig.fake.service.submit({ definition: "greet" });
+  const asked = Array.from({ length: 10 }, () =>
+    peer.call("task.subscribe", { id }).catch(() => null),
+  );
+  const answers = await Promise.all(asked);
+  expect(answers.filter((answer) => answer !== null)).toHaveLength(3);
+});
+
+test("waits end with the connection that they were for", async () => {
+  await using rig = await GatewayRig.start();
+  const seen = endlessWaits(rig.fake.service);
+  const { id } = await rig.fake.service.submit({ definition: "greet" });
+  const peer = await rig.connect();
+  for (let n = 0; n < 5; n += 1) {
+    peer.send({ jsonrpc: "2.0", id: n, method: "task.result", params: { id } });
+  }
+  await expect.poll(() => seen.begun).toBe(5);
+  await peer.close();
+  await expect.poll(() => seen.gone).toBe(5);
+});
+
+test("a connection sends no more than a hundred POSTs ahead of their answers", async () => {
+  await using rig = await GatewayRig.start();
+  const seen = endlessWaits(rig.fake.service);
+  const { id } = await rig.fake.service.submit({ definition: "greet" });
+  const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "task.result", params: { id } });
+  const { port } = rig.gateway.address;
+  const head = `POST /rpc HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`;
+  const socket = connect(port, "127.0.0.1");
+  socket.on("error", () => {});
+  for (let n = 0; n < 150; n += 1) socket.write(head + body);
+  await expect.poll(() => seen.begun).toBe(100);
+  socket.destroy();
+  await expect.poll(() => seen.gone).toBe(100);
+  expect(seen.begun).toBe(100);
+});
+
+test.each([
+  ["task.events", { after: 2 ** 31 }],
+  ["task.subscribe", { after: 2 ** 31 }],
+  ["task.subscribe", { after: "9999999999" }],
+])("%s refuses a place that no journal has", async (method, params) => {
+  await using rig = await GatewayRig.start();
+  const peer = await rig.connect();
+  const { id } = await rig.fake.service.submit({ definition: "greet" });
+  await expect(peer.call(method, { id, ...params })).rejects.toThrow("-32602");
+});
