@@ -6,13 +6,16 @@ const detailsMax = 120;
 
 const toneByType: Readonly<Record<string, Tone>> = {
   "attempt.succeeded": "good",
+  "task.succeeded": "good",
   "attempt.failed": "bad",
   "attempt.timedOut": "bad",
   "attempt.lost": "bad",
+  "task.failed": "bad",
   "task.timedOut": "bad",
   "attempt.cancelled": "odd",
   "attempt.refused": "odd",
   "attempt.late": "odd",
+  "task.skipped": "odd",
   "task.cancelRequested": "odd",
   "task.restarted": "odd",
 };

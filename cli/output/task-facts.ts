@@ -11,7 +11,7 @@ export function formatTask(task: TaskView, now: number): string {
     ["Definition", task.definition],
     ["Version", task.version || undefined],
     ["Status", statusCell(task.status)],
-    ["Waits for", task.waitingFor?.message],
+    ["Waiting", task.waitingFor?.message],
     ["Worker", task.worker],
     ["Attempt", `${task.attempt}`],
     ["Priority", `${task.priority}`],

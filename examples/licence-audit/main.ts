@@ -58,6 +58,7 @@ async function auditLicences(interrupted: AbortSignal): Promise<void> {
   if (isOlder) progress.note("an audit was cut off in the middle: going on with it");
   let tasks: readonly TaskView[] = [];
   let perSecond = 0;
+  let isWaitExplained = false;
   const sections = await follow(kantoku, handle, {
     signal,
     watch: (seen) => {
@@ -72,6 +73,12 @@ async function auditLicences(interrupted: AbortSignal): Promise<void> {
       const standing = toStanding(tasks, { elapsedMs, members: crew.members });
       perSecond = standing.perSecond;
       progress.update(standing);
+      const elsewhere = heldElsewhere(tasks, crew.members);
+      if (isWaitExplained || elsewhere === 0) return;
+      isWaitExplained = true;
+      progress.note(
+        `${elsewhere} packages are with workers of another process: if it died, they come here once its lease of 10 s is over`,
+      );
     },
   });
   const auditMs = sinceStart() - bootMs;
@@ -100,6 +107,15 @@ function toStanding(
     perSecond,
     workers: [...shares, ...strangers(done, shares)],
   };
+}
+
+/** How many packages only workers of other processes have, when nothing else is left to do. */
+function heldElsewhere(tasks: readonly TaskView[], members: readonly Member[]): number {
+  const ours = new Set(members.map(({ worker }) => worker));
+  const left = tasks.filter(({ status }) => !isEnded(status));
+  const isElsewhere = ({ status, worker }: TaskView) =>
+    status === "running" && !ours.has(worker as string);
+  return left.every(isElsewhere) ? left.length : 0;
 }
 
 /** Workers that did a part before this process began, or belong to one that follows the same audit. */

@@ -3,7 +3,7 @@ import { KantokuError } from "../../sdk/errors.ts";
 import type { ErrorCode } from "../../sdk/protocol/error-code.ts";
 import type { Runnable } from "../dispatch.ts";
 import type { SessionCall } from "../session.ts";
-import { findProtoMember } from "./values.ts";
+import { findCrowdedMember, findProtoMember } from "./values.ts";
 
 /** One row of the table that both dispatches and describes. */
 export interface Method extends Runnable<SessionCall> {
@@ -50,6 +50,8 @@ export function parseParams<Params extends z.ZodType>(
   params: Params,
   value: object,
 ): z.output<Params> {
+  const crowded = findCrowdedMember(value);
+  if (crowded !== undefined) throw invalidParams([{ path: [crowded], message: "has too many" }]);
   const parsed = params.safeParse(value);
   if (!parsed.success) throw invalidParams(parsed.error.issues);
   const path = findProtoMember(value);

@@ -148,8 +148,19 @@ function assertOurs(folder: string): void {
 
 function mkdirExplained(folder: string, mode = 0o777): void {
   try {
-    mkdirSync(folder, { recursive: true, mode });
+    makeLevels(resolve(folder), mode);
   } catch (cause) {
     throw new Error(`cannot make the database's folder ${folder}: ${String(cause)}`, { cause });
+  }
+}
+
+/** One level at a time: Node's `recursive` never returns from a folder that has no room, as /proc. */
+function makeLevels(folder: string, mode: number): void {
+  if (existsSync(folder)) return;
+  makeLevels(dirname(folder), mode);
+  try {
+    mkdirSync(folder, { mode });
+  } catch (error) {
+    if (!existsSync(folder)) throw error;
   }
 }

@@ -1,4 +1,5 @@
 import type { Asked, TaskEvent } from "../machines/task.events.ts";
+import { hasAttemptsLeft, isInTime, type TaskContext } from "../machines/task.machine.ts";
 import type { Entropy } from "../ports/entropy.ts";
 import type { GraphBirth, Placement, Resolution, TaskMessage } from "./messages.ts";
 import { cancelGraceMs, drawRefusedDelay, drawRetryDelay, mergePolicy } from "./policy.ts";
@@ -64,7 +65,7 @@ export function decide(
         type: "attempt.failed",
         token: message.token,
         error: message.error,
-        retryAt: scope.now + drawRetryDelay(context.policy, context.failures + 1, scope.entropy),
+        ...(message.error.retryable !== false && retryOf(context, scope)),
       };
     case "refuse":
       if (context.token !== message.token) return null;
@@ -92,7 +93,7 @@ export function decide(
       return {
         type: "attempt.timedOut",
         token: message.token,
-        retryAt: scope.now + drawRetryDelay(context.policy, context.failures + 1, scope.entropy),
+        ...retryOf(context, scope),
       };
     case "abandon":
       return { type: "attempt.cancelled", token: message.token, forced: true };
@@ -193,4 +194,11 @@ function lateEvent(
   return token === recordedToken || token === lateToken
     ? null
     : { type: "attempt.late", token, outcome };
+}
+
+/** When the next attempt may begin, if this one was not the last. */
+function retryOf(context: TaskContext, { now, entropy }: DecideScope): { retryAt?: number } {
+  if (!hasAttemptsLeft(context)) return {};
+  const retryAt = now + drawRetryDelay(context.policy, context.failures + 1, entropy);
+  return isInTime(context, retryAt) ? { retryAt } : {};
 }

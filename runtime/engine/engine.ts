@@ -7,6 +7,7 @@ import type { Log } from "../ports/log.ts";
 import { type Meters, silentMeters } from "../ports/meters.ts";
 import { noPreprocessing, type Preprocessing } from "../ports/preprocessing.ts";
 import { nodeLeaseMsDefault, type Store } from "../store/store.ts";
+import { lanesDefault } from "../store/turns.ts";
 import { Audience } from "./audience.ts";
 import { instanceOf, Life } from "./life.ts";
 
@@ -149,7 +150,7 @@ export class Engine {
       nodeLeaseMs: nodeLeaseMs ?? nodeLeaseMsDefault,
       workerLeaseMs: workerLeaseMs ?? 10_000,
       heartbeatMs: heartbeatMs ?? 3_000,
-      lanes: lanes ?? 3,
+      lanes: lanes ?? lanesDefault,
       retentionMs: retentionMs ?? null,
       onDeath: () => {
         this.#rebirth = this.#liveAgain();

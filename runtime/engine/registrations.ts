@@ -142,8 +142,10 @@ export class Registrations {
         return { row: committed, before: known };
       } catch (error) {
         // Two processes of one name at once: the later one reads again and goes second.
-        const isRace = isStoreError(error, "stale") || isStoreError(error, "refused");
-        if (!isRace || tries === registerTriesMax) throw error;
+        const isOverwritten = isStoreError(error, "stale");
+        if (!isOverwritten && !isStoreError(error, "refused")) throw error;
+        if (tries < registerTriesMax) continue;
+        throw isOverwritten ? crowded(params.name, error) : error;
       }
     }
   }
@@ -210,4 +212,9 @@ export class Registrations {
 
 function replaced(): KantokuError {
   return new KantokuError("conflict", "another process registered under this worker's name");
+}
+
+function crowded(name: string | undefined, cause: unknown): KantokuError {
+  const message = `several workers register under the name ${name ?? ""} at once`;
+  return new KantokuError("busy", message, { data: { retryAfterMs: 500 }, cause });
 }

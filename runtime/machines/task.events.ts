@@ -98,9 +98,10 @@ export type TaskEvent =
       readonly type: "attempt.failed";
       readonly token: string;
       readonly error: TaskError;
-      readonly retryAt: number;
+      /** When the next attempt may begin; absent when there is none. */
+      readonly retryAt?: number;
     }
-  | { readonly type: "attempt.timedOut"; readonly token: string; readonly retryAt: number }
+  | { readonly type: "attempt.timedOut"; readonly token: string; readonly retryAt?: number }
   | {
       readonly type: "attempt.lost";
       readonly token: string;

@@ -110,6 +110,16 @@ const fresh: TaskContext = {
 
 const betweenAttempts = { token: null, worker: null, attemptDeadlineAt: null } as const;
 
+/** Whether an attempt that fails now is not the last. */
+export function hasAttemptsLeft({ policy, failures }: TaskContext): boolean {
+  return policy !== null && failures + 1 < policy.maxAttempts;
+}
+
+/** An attempt that could only begin after the deadline is none: better to end than to wait for it. */
+export function isInTime({ deadlineAt }: TaskContext, at: number): boolean {
+  return deadlineAt === null || at < deadlineAt;
+}
+
 export function isSuspect(context: TaskContext): boolean {
   return context.losses.all >= lossesUntilSuspect;
 }
@@ -207,11 +217,9 @@ export const taskMachine = setup({
     isHeld: ({ context, event }) => "token" in event && event.token === context.token,
     isHeldAndMayRetry: ({ context, event }) => {
       if (event.type !== "attempt.failed" && event.type !== "attempt.timedOut") return false;
-      if (event.token !== context.token || context.policy === null) return false;
+      if (event.token !== context.token || event.retryAt === undefined) return false;
       if (event.type === "attempt.failed" && event.error.retryable === false) return false;
-      if (context.failures + 1 >= context.policy.maxAttempts) return false;
-      // No further attempt could begin in time: better to end now than to wait for the deadline.
-      return context.deadlineAt === null || event.retryAt < context.deadlineAt;
+      return hasAttemptsLeft(context) && isInTime(context, event.retryAt);
     },
     isHeldAndPoison: ({ context, event }) =>
       event.type === "attempt.lost" &&
@@ -283,7 +291,7 @@ export const taskMachine = setup({
     noteBackoff: assign(({ context, event }) => {
       assertEvent(event, ["attempt.failed", "attempt.timedOut", "attempt.refused"]);
       return {
-        dueAt: event.retryAt,
+        dueAt: event.retryAt ?? null,
         hasDeadlineTimer: context.deadlineAt !== null,
       };
     }),

@@ -77,6 +77,22 @@ test("a retry waits as long as its event says, and its slot serves others meanwh
   expect(worker.last).toMatchObject({ task: id, attempt: 2 });
 });
 
+test("the event of the last failure tells of no retry", async () => {
+  await using rig = await EngineRig.start();
+  const worker = await rig.worker();
+  const attemptsUsed = await rig.submit({ retry: { maxAttempts: 1 } });
+  await worker.fail();
+  const notRetryable = await rig.submit({ retry: { maxAttempts: 5 } });
+  await worker.fail({ name: "E", message: "no", retryable: false });
+  const tooLate = await rig.submit({ retry: { maxAttempts: 5, minMs: 2_000 }, timeoutMs: 1_000 });
+  await worker.fail();
+  for (const id of [attemptsUsed, notRetryable, tooLate]) {
+    const [failure] = await rig.eventsOf(id, "attempt.failed");
+    expect(failure).toBeDefined();
+    expect(failure).not.toHaveProperty("retryAt");
+  }
+});
+
 describe("drawn delays", () => {
   const policy = mergePolicy({ retry: { maxAttempts: 9, minMs: 100, maxMs: 1_000 } }, undefined);
   const entropy = createSeededEntropy();

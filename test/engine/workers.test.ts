@@ -298,3 +298,20 @@ test("a worker that cannot be judged does not keep the others from being judged"
   expect((await rig.store.workers.read(worker.id))?.status).toBe("lost");
   expect(await rig.status(task)).toBe("ready");
 });
+
+test("of many that register under one name at once, some come in and the others hear why", async () => {
+  await using rig = await EngineRig.start();
+  const registering = Array.from({ length: 50 }, (_, index) =>
+    rig.worker({ name: "crowd", instance: `process-${index}` }),
+  );
+  const settled = Promise.allSettled(registering);
+  await rig.settle();
+  const refusals = (await settled).filter(({ status }) => status === "rejected");
+  expect(refusals.length).toBeGreaterThan(0);
+  expect(refusals.length).toBeLessThan(50);
+  for (const refusal of refusals) {
+    expect(refusal).toMatchObject({
+      reason: { code: "busy", message: "several workers register under the name crowd at once" },
+    });
+  }
+});

@@ -140,7 +140,7 @@ describe.concurrent("a terminal", { timeout: 60_000 }, () => {
     const text = await ask(["describe", "task", id]);
     expect(text).toMatchObject({ code: 0, stderr: "" });
     expect(text.stdout).toMatch(/^Status: +ready$/m);
-    expect(text.stdout).toMatch(/^Waits for: +no worker serves idle$/m);
+    expect(text.stdout).toMatch(/^Waiting: +no worker serves idle$/m);
     expect(text.stdout).toMatch(
       /^SEQ +AT +TYPE +DETAILS\n1 +\S+Z +task\.submitted +definition=idle/m,
     );

@@ -79,3 +79,11 @@ test.each([
   const { id } = await rig.fake.service.submit({ definition: "greet" });
   await expect(peer.call(method, { id, ...params })).rejects.toThrow("-32602");
 });
+
+test("more labels than can be kept are refused before each is looked at", async () => {
+  await using rig = await GatewayRig.start();
+  const peer = await rig.connect();
+  const labels = Object.fromEntries(Array.from({ length: 90_000 }, (_, index) => [index, 1]));
+  const submitting = peer.call("task.submit", { definition: "greet", labels });
+  await expect(submitting).rejects.toThrow("labels: has too many");
+});
