@@ -21,7 +21,7 @@ if (!existsSync(join(peersFolder, "node_modules"))) {
 }
 await withDatabase(async (url) => {
   const env = { KANTOKU_BENCH_DATABASE_URL: url };
-  const own = ["bench/run.ts", "--only", "in-process", "--json"];
+  const own = ["bench/run.ts", "--only", "in-process,graphs", "--json"];
   const kantoku = await run(process.execPath, own, env);
   const peers = await run(process.execPath, [join(peersFolder, "run.ts"), "--json"], env);
   const lines = [...kantoku, ...peers];

@@ -15,7 +15,7 @@ import {
 } from "./setting-values.ts";
 import { UsageError } from "./usage-error.ts";
 
-/** Every setting: its flag, its environment variable, and how it is read. */
+/** Every setting, by its name in `kantoku.config.ts`: its flag, its variable, and how it is read. */
 export const settings = {
   databaseUrl: setting("--database-url", "KANTOKU_DATABASE_URL", readDatabaseUrl),
   dataDir: setting("--data-dir", "KANTOKU_DATA_DIR", readText),
@@ -34,10 +34,6 @@ export type SettingName = keyof typeof settings;
 
 /** What a command's flags gave, by setting. */
 export type Flags = { readonly [Name in SettingName]?: string | undefined };
-
-/** What `kantoku.config.ts` may export. Durations are texts with a unit, or milliseconds. */
-export type KantokuConfig = { readonly [Name in SettingName]?: ConfigValue };
-type ConfigValue = string | number | readonly string[];
 
 export interface ServerSettings {
   /** Absent: the embedded database, in `dataDir`. */

@@ -67,7 +67,7 @@ export const measure: Measure = async (databaseUrl, report) => {
   report(await measureLatency("latency", { samples: 200, once: runTask }));
   const tasks = { workload: "noop-throughput", unit: "tasks/s" };
   report(await measureRate(tasks, { count: 2_000, run: runTasks }));
-  report(await measureLatency("fan-out", { samples: 10, once: runFanOut }));
+  report(await measureLatency("graph-1-100-1", { samples: 10, once: runFanOut }));
   const stepNames = { workload: "steps", unit: "steps/s" };
   report(await measureRate(stepNames, { count: 3_000, run: runSteps }));
   await DBOS.shutdown();

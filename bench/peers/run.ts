@@ -30,7 +30,7 @@ const peers: Peer[] = [
     system: "dbos",
     npm: "@dbos-inc/dbos-sdk",
     module: "./dbos.ts",
-    workloads: ["noop-throughput", "latency", "fan-out", "steps"],
+    workloads: ["noop-throughput", "latency", "graph-1-100-1", "steps"],
   },
 ];
 

@@ -131,5 +131,3 @@ export type TaskEvent =
     }
   | { readonly type: "task.cancelRequested"; readonly reason: string; readonly graceUntil: number }
   | { readonly type: "task.timedOut" };
-
-export type TaskEventType = TaskEvent["type"];
