@@ -1,6 +1,7 @@
 import { KantokuError } from "../../sdk/errors.ts";
 import type { Entropy } from "../ports/entropy.ts";
 import type { Log } from "../ports/log.ts";
+import type { Letter } from "../store/rows.ts";
 import type { HintBus, Store } from "../store/store.ts";
 import type { Joins, Released } from "./joins.ts";
 import { failCaller, type TaskMessage } from "./messages.ts";
@@ -25,6 +26,10 @@ interface CancelLetter {
 /** Written by the commit that ended the last task that its addressee waited for. */
 interface ReleasedLetter {
   readonly type: "released";
+}
+
+interface NewerLetter {
+  readonly type: string;
 }
 
 /** Finds the actor of a message: in memory, unowned in the store, or on another node. */
@@ -63,15 +68,22 @@ export class Post {
     for (const { letter, task } of collected) {
       const actor = directory.takeIn(task);
       if (actor === null || actor.isCommitting || holdsLetter(actor, letter.id)) continue;
-      const message = JSON.parse(letter.message) as CancelLetter | ReleasedLetter;
-      if (message.type === "released") released.push({ letter: letter.id, actor });
-      else {
+      const message = JSON.parse(letter.message) as CancelLetter | ReleasedLetter | NewerLetter;
+      if (isReleased(message)) released.push({ letter: letter.id, actor });
+      else if (isCancel(message)) {
         const { reason } = message;
         directory.post(actor, { type: "cancel", reason, letter: letter.id, caller: null });
-      }
+      } else this.#leaveToOthers(letter, actor, message);
     }
     joins.take(released);
     return collected.length === limit;
+  }
+
+  /** Of nodes that share a database, the newer ones may know more kinds of letters. */
+  #leaveToOthers({ id }: Letter, actor: TaskActor, { type }: NewerLetter): void {
+    const { log, directory } = this.#options;
+    log.warn("a letter of a kind unknown here is left to a newer node", { letter: id, type });
+    directory.leave([actor]);
   }
 
   /** A message whose actor was stale here. What is derived again from rows is let go. */
@@ -82,6 +94,14 @@ export class Post {
     }
     failCaller(message, moved());
   }
+}
+
+function isCancel(message: NewerLetter): message is CancelLetter {
+  return message.type === "cancel";
+}
+
+function isReleased(message: NewerLetter): message is ReleasedLetter {
+  return message.type === "released";
 }
 
 function holdsLetter(actor: TaskActor, letter: string): boolean {

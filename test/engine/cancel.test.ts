@@ -179,3 +179,20 @@ test("a cancel by key finds the task", async () => {
   expect(await rig.service.cancel({ key: "k" })).toEqual({ status: "cancelled", accepted: true });
   expect(await rig.status(id)).toBe("cancelled");
 });
+
+test("a letter of a kind that this node does not know cancels nothing, and stays", async () => {
+  await using rig = await EngineRig.start();
+  const id = await rig.submit({ startAt: rig.clock.now() + 60_000 });
+  const letter = { id: rig.entropy.id(), actor: id, message: '{"type":"signal","name":"go"}' };
+  await rig.store.mail.post(letter);
+  await rig.advance(5_000);
+  expect((await rig.get(id)).status).toBe("waiting");
+  expect(await rig.types(id)).toEqual(["task.submitted"]);
+  const { incarnation } = rig.node.engine.life;
+  const collected = await rig.store.mail.collect(incarnation, 10, []);
+  expect(collected.map((it) => it.letter)).toEqual([letter]);
+  await rig.advance(60_000);
+  await rig.worker();
+  await rig.advance(2_000);
+  expect((await rig.get(id)).status).toBe("running");
+});
