@@ -3,7 +3,6 @@ import {
   type Kantoku,
   type ListParams,
   limits,
-  type PipelineView,
   type TaskPage,
   type TaskRef,
   type TaskStatus,
@@ -11,7 +10,7 @@ import {
   taskStatuses,
   type WorkerView,
 } from "../../sdk/index.ts";
-import { askGateway, withClient } from "../gateway-client.ts";
+import { withClient } from "../gateway-client.ts";
 import {
   addClientOptions,
   addExamples,
@@ -159,10 +158,7 @@ async function getWorkers(flags: GetFlags): Promise<void> {
 
 async function getPipelines(flags: GetFlags): Promise<void> {
   const settings = await readClientSettings(flags);
-  const { pipelines } = await askGateway<{ readonly pipelines: readonly PipelineView[] }>(
-    settings,
-    "pipeline.list",
-  );
+  const pipelines = await withClient(settings, (client) => client.pipelines());
   if (flags.output === "json") printJson({ pipelines });
   else if (pipelines.length === 0) note("No pipelines found.");
   else print(formatTable(pipelineColumns(Date.now()), pipelines));

@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { limits } from "../../sdk/protocol/limits.ts";
 import { method } from "./method.ts";
-import { anything, graph, name, nothing, version } from "./values.ts";
+import { anything, graph, name, version } from "./values.ts";
 import { pipelineView } from "./views.ts";
 
 const register = method({
@@ -28,11 +29,13 @@ const get = method({
 
 const list = method({
   name: "pipeline.list",
-  summary: "The pipelines of the namespace, each in the version registered last.",
-  params: nothing,
-  result: z.object({ pipelines: z.array(pipelineView) }),
-  errors: ["response-too-large"],
-  handle: (_params, { session }) => session.service.listPipelines(),
+  summary: "The pipelines of the namespace in pages, by name, each in the version registered last.",
+  params: z.strictObject({
+    limit: z.exactOptional(z.int().min(1).max(limits.pageRowsMax)),
+    cursor: z.exactOptional(name),
+  }),
+  result: z.object({ pipelines: z.array(pipelineView), cursor: z.exactOptional(z.string()) }),
+  handle: (params, { session }) => session.service.listPipelines(params),
 });
 
 export const pipelineMethods = [register, get, list];

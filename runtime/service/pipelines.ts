@@ -1,16 +1,20 @@
 import { KantokuError } from "../../sdk/errors.ts";
 import type { PipelineBody, PipelineView } from "../../sdk/protocol/graph.ts";
 import { namePattern } from "../../sdk/protocol/limits.ts";
+import type { PipelinePage } from "../../sdk/protocol/service.ts";
 import { canonicalJson } from "../../sdk/values/canonical.ts";
 import { encodePayload } from "../../sdk/values/payload.ts";
 import type { Engine } from "../engine/engine.ts";
 import { sha256 } from "../ports/hash.ts";
 import type { PipelineRow } from "../store/rows.ts";
+import { bytesOfTexts, readPage } from "./bounded-page.ts";
 import { reading } from "./faults.ts";
 import { assertGraph } from "./graph-check.ts";
 import { invalid } from "./submit-check.ts";
 
 const bodyBytesMax = 1024 * 1024;
+/** Of a view: its version, its instant, and what its members are called. */
+const bytesBeside = 200;
 /** Enough of the hash to tell versions apart for ever, and short enough to be read. */
 const versionLength = 16;
 
@@ -52,9 +56,19 @@ export class Pipelines {
     });
   }
 
-  async list(namespace: string): Promise<{ pipelines: readonly PipelineView[] }> {
-    const rows = await reading(() => this.#engine.store.pipelines.list(namespace));
-    return { pipelines: rows.map(toView) };
+  async list(
+    namespace: string,
+    { limit, cursor = "" }: { limit: number; cursor?: string },
+  ): Promise<PipelinePage> {
+    const { pipelines } = this.#engine.store;
+    const { rows, hasMore } = await readPage<PipelineRow>({
+      limit,
+      read: (count, last) =>
+        pipelines.list(namespace, { beyond: last?.name ?? cursor, limit: count }),
+      bytesOf: ({ name, body }) => bytesOfTexts(name, body) + bytesBeside,
+    });
+    const last = rows.at(-1);
+    return { pipelines: rows.map(toView), ...(hasMore && last ? { cursor: last.name } : {}) };
   }
 }
 

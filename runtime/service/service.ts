@@ -8,6 +8,8 @@ import type {
   GraphSubmit,
   Listener,
   ListParams,
+  PipelineListParams,
+  PipelinePage,
   Recorded,
   RegisterParams,
   Restarted,
@@ -177,8 +179,8 @@ export class EngineService implements Service {
     return this.#parts.pipelines.get(this.#namespace, params);
   }
 
-  listPipelines(): Promise<{ pipelines: readonly PipelineView[] }> {
-    return this.#parts.pipelines.list(this.#namespace);
+  async listPipelines({ limit, ...from }: PipelineListParams): Promise<PipelinePage> {
+    return this.#parts.pipelines.list(this.#namespace, { ...from, limit: checkLimit(limit) });
   }
 
   async registerWorker(params: RegisterParams, port: WorkerPort): Promise<WorkerLink> {

@@ -227,8 +227,11 @@ export interface PipelineStore {
   save(row: PipelineRow): Promise<void>;
   /** Of a name without a version, the one registered last. */
   read(namespace: string, name: string, version: string | null): Promise<PipelineRow | null>;
-  /** The latest version of each, by name. */
-  list(namespace: string): Promise<readonly PipelineRow[]>;
+  /** The latest version of each, by name; those after the name `beyond`, at most `limit`. */
+  list(
+    namespace: string,
+    page: { readonly beyond: string; readonly limit: number },
+  ): Promise<readonly PipelineRow[]>;
 }
 
 /** Which nodes wait for news of which tasks. */

@@ -2,7 +2,13 @@ import { SpanKind } from "@opentelemetry/api";
 import type { CallData } from "../call.ts";
 import type { AnyDefinition } from "../definition.ts";
 import type { GraphView, PipelineView } from "../protocol/graph.ts";
-import type { ListParams, Service, TaskPage } from "../protocol/service.ts";
+import type {
+  ListParams,
+  PipelineListParams,
+  PipelinePage,
+  Service,
+  TaskPage,
+} from "../protocol/service.ts";
 import type { TaskRef, TaskView, WorkerView } from "../protocol/task.ts";
 import { type Submitted, traceSubmission } from "../telemetry/submission-span.ts";
 import { liveTracer } from "../telemetry/tracer.ts";
@@ -110,7 +116,13 @@ class ServiceClient implements Kantoku {
   }
 
   async pipelines(): Promise<readonly PipelineView[]> {
-    return (await this.#service.listPipelines()).pipelines;
+    const all: PipelineView[] = [];
+    for (let params: PipelineListParams | null = {}; params !== null; ) {
+      const { pipelines, cursor }: PipelinePage = await this.#service.listPipelines(params);
+      all.push(...pipelines);
+      params = cursor === undefined ? null : { cursor };
+    }
+    return all;
   }
 
   handle<Output = unknown>(id: string): TaskHandle<Output> {

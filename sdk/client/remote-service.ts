@@ -7,6 +7,8 @@ import type {
   Finding,
   GraphSubmit,
   ListParams,
+  PipelineListParams,
+  PipelinePage,
   Recorded,
   RegisterParams,
   Restarted,
@@ -106,8 +108,8 @@ export class RemoteService implements Service, ConnectionUser {
     return this.#connection.call("pipeline.get", params);
   }
 
-  listPipelines(): Promise<{ readonly pipelines: readonly PipelineView[] }> {
-    return this.#connection.call("pipeline.list", {});
+  listPipelines(params: PipelineListParams): Promise<PipelinePage> {
+    return this.#connection.call("pipeline.list", { ...params });
   }
 
   registerWorker(params: RegisterParams, port: WorkerPort): Promise<WorkerLink> {

@@ -226,6 +226,19 @@ export interface WorkerLink {
   detach(): void;
 }
 
+export interface PipelineListParams {
+  /** 1 to 1000; 100 unless given. A page ends earlier where its pipelines are large. */
+  readonly limit?: number;
+  /** Of the page before. */
+  readonly cursor?: string;
+}
+
+export interface PipelinePage {
+  readonly pipelines: readonly PipelineView[];
+  /** Absent: the last page. */
+  readonly cursor?: string;
+}
+
 /** Whoever waits for an answer. */
 export interface Listener {
   /** Does it once nobody wants the answer any more; the function returned prevents it. */
@@ -263,7 +276,7 @@ export interface Service {
   /** Makes a pipeline known by its name. The same body is the same version. */
   registerPipeline(params: PipelineBody & { readonly name: string }): Promise<PipelineView>;
   getPipeline(params: { readonly name: string; readonly version?: string }): Promise<PipelineView>;
-  listPipelines(): Promise<{ readonly pipelines: readonly PipelineView[] }>;
+  listPipelines(params: PipelineListParams): Promise<PipelinePage>;
 
   registerWorker(params: RegisterParams, port: WorkerPort): Promise<WorkerLink>;
   heartbeat(params: {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { Connection } from "../../sdk/client/connection.ts";
 import { RemoteService } from "../../sdk/client/remote-service.ts";
 import type { Graph } from "../../sdk/protocol/graph.ts";
-import type { Service } from "../../sdk/protocol/service.ts";
+import type { PipelinePage, Service } from "../../sdk/protocol/service.ts";
 import { systemClock } from "../../sdk/time/clock.ts";
 import { EngineRig } from "../support/engine-rig.ts";
 import { GatewayRig } from "../support/gateway-rig.ts";
@@ -223,6 +223,24 @@ describe("a named pipeline", () => {
     expect(await rig.peer.call("pipeline.list")).toEqual({ pipelines: [] });
   });
 
+  test("is listed in pages that fit a frame, however large they all are", async () => {
+    await using rig = await Rig.start();
+    const names = ["a", "b", "c", "d", "e", "f"];
+    const graph = { tasks: { a: { definition: "x", input: "x".repeat(250_000) } }, result: "a" };
+    const large = { graph, inputSchema: { description: "x".repeat(700_000) } };
+    for (const name of names) await rig.peer.call("pipeline.register", { name, ...large });
+    const listed: string[] = [];
+    let pages = 0;
+    for (let cursor: string | undefined = ""; cursor !== undefined; pages += 1) {
+      const params: object = cursor === "" ? {} : { cursor };
+      const page = (await rig.peer.call("pipeline.list", params)) as unknown as PipelinePage;
+      listed.push(...page.pipelines.map(({ name }) => name));
+      cursor = page.cursor;
+    }
+    expect(listed).toEqual(names);
+    expect(pages).toBeGreaterThan(1);
+  });
+
   test("has a version that is asked for, or is not found", async () => {
     await using rig = await Rig.start();
     await rig.peer.call("pipeline.register", { name: "two", graph: chain });
@@ -248,7 +266,7 @@ test("the service behind a gateway says the same as the one in process", async (
     expect(await local.getPipeline({ name: "two" })).toEqual(pipeline);
     const { name, version } = pipeline;
     expect(await remote.getPipeline({ name, version })).toEqual(pipeline);
-    expect(await remote.listPipelines()).toEqual(await local.listPipelines());
+    expect(await remote.listPipelines({})).toEqual(await local.listPipelines({}));
     const { id, tasks } = await remote.submit({ graph: chain, input: 1 });
     expect(Object.keys(tasks ?? {})).toEqual(["first", "second"]);
     expect(await remote.graph({ id })).toEqual(await local.graph({ id }));

@@ -69,7 +69,7 @@ const refused: readonly (readonly [string, string, string])[] = [
   ["pipeline.register", '{"name":"a"}', "graph"],
   ["pipeline.register", '{"name":"a","graph":{},"version":"1"}', "version"],
   ["pipeline.get", '{"version":"1"}', "name"],
-  ["pipeline.list", '{"limit":1}', "limit"],
+  ["pipeline.list", '{"limit":0}', "limit"],
   ["attempt.suspend", "{}", "token"],
   ["attempt.resume", '{"token":"t","x":1}', "x"],
   ["task.run", '{"definition":"greet","waitMs":-1}', "waitMs"],

@@ -21,13 +21,16 @@ export function createPipelineStore({ pipelines }: Tables): PipelineStore {
       );
     },
 
-    async list(namespace) {
-      const own = [...pipelines.values()].filter((row) => row.namespace === namespace);
+    async list(namespace, { beyond, limit }) {
+      const own = [...pipelines.values()].filter(
+        (row) => row.namespace === namespace && byText(row.name, beyond) > 0,
+      );
       const byName = Map.groupBy(own, ({ name }) => name);
       return [...byName.values()]
         .map(latest)
         .filter((row) => row !== null)
-        .sort((a, b) => byText(a.name, b.name));
+        .sort((a, b) => byText(a.name, b.name))
+        .slice(0, limit);
     },
   };
 }

@@ -22,8 +22,9 @@ limit 1`;
 
 const list = `
 select distinct on (name) ${columns} from kantoku.pipelines
-where namespace = $1::text
-order by name, registered_at desc, version desc`;
+where namespace = $1::text and name > $2::text
+order by name, registered_at desc, version desc
+limit $3::int`;
 
 export function createPipelineStore({ readers, desk }: Connections): PipelineStore {
   return {
@@ -39,8 +40,8 @@ export function createPipelineStore({ readers, desk }: Connections): PipelineSto
       return row === undefined ? null : pipelineOf(row);
     },
 
-    async list(namespace) {
-      return (await readers.ask(list, [namespace])).map(pipelineOf);
+    async list(namespace, { beyond, limit }) {
+      return (await readers.ask(list, [namespace, beyond, limit])).map(pipelineOf);
     },
   };
 }

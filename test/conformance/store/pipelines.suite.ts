@@ -14,6 +14,8 @@ function row(overrides: Partial<PipelineRow> = {}): PipelineRow {
   };
 }
 
+const all = { beyond: "", limit: 100 };
+
 export function describePipelines(world: World): void {
   describe("pipelines", () => {
     test("are read as they were saved", async () => {
@@ -29,7 +31,7 @@ export function describePipelines(world: World): void {
       expect(await pipelines.read("default", "media", "v2")).toBeNull();
       expect(await pipelines.read("default", "other", null)).toBeNull();
       expect(await pipelines.read("other", "media", null)).toBeNull();
-      expect(await pipelines.list("other")).toEqual([]);
+      expect(await pipelines.list("other", all)).toEqual([]);
     });
 
     test("a version is for ever", async () => {
@@ -52,7 +54,7 @@ export function describePipelines(world: World): void {
       const { pipelines } = world.store;
       for (const version of ["v2", "v3", "v1"]) await pipelines.save(row({ version }));
       expect(await pipelines.read("default", "media", null)).toEqual(row({ version: "v3" }));
-      expect(await pipelines.list("default")).toEqual([row({ version: "v3" })]);
+      expect(await pipelines.list("default", all)).toEqual([row({ version: "v3" })]);
     });
 
     test("are listed by name, the latest version of each", async () => {
@@ -63,7 +65,28 @@ export function describePipelines(world: World): void {
       for (const each of [zoo, row(), latest, capital, row({ namespace: "other" })]) {
         await pipelines.save(each);
       }
-      expect(await pipelines.list("default")).toEqual([capital, latest, zoo]);
+      expect(await pipelines.list("default", all)).toEqual([capital, latest, zoo]);
+    });
+
+    test("are listed in pages", async () => {
+      const { pipelines } = world.store;
+      const rows = ["Z", "a", "a-b", "a.b", "a/b", "b"].map((name) => row({ name }));
+      for (const each of rows) {
+        await pipelines.save({ ...each, version: "v0" });
+        await pipelines.save(each);
+      }
+      const listed: PipelineRow[] = [];
+      for (
+        let page = await pipelines.list("default", { beyond: "", limit: 2 });
+        page.length > 0;
+      ) {
+        listed.push(...page);
+        page = await pipelines.list("default", { beyond: page.at(-1)?.name ?? "", limit: 2 });
+      }
+      expect(listed.map(({ name }) => name).toSorted()).toEqual(
+        rows.map(({ name }) => name).toSorted(),
+      );
+      expect(listed).toEqual((await pipelines.list("default", all)).slice());
     });
   });
 }
