@@ -1,15 +1,20 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { resolve } from "node:path";
-import { afterEach, expect, onTestFinished, test } from "vitest";
+import { afterAll, afterEach, expect, onTestFinished, test } from "vitest";
 import { endPrograms, ktk, startDev } from "./cli-program.ts";
+import { cleanUp, deleteSeed, makeSeededDataDir } from "./embedded-harness.ts";
 
 const greeter = resolve(import.meta.dirname, "../../examples/greeter.ts");
 
-afterEach(endPrograms);
+afterEach(async () => {
+  await endPrograms();
+  await cleanUp();
+});
+afterAll(deleteSeed);
 
 test("the greeter serves whoever asks the server, until it is interrupted", async () => {
-  const { listening } = await startDev([]);
+  const { dev, listening } = await startDev(["--data-dir", await makeSeededDataDir()]);
   const env = { ...process.env, KANTOKU_URL: listening.url };
   const worker = spawn(process.execPath, [greeter], { env });
   onTestFinished(() => void worker.kill("SIGKILL"));
@@ -18,4 +23,6 @@ test("the greeter serves whoever asks the server, until it is interrupted", asyn
   expect(stdout).toContain("Good morning, Ada!");
   worker.kill("SIGINT");
   expect(await once(worker, "close")).toEqual([0, null]);
+  dev.kill("SIGTERM");
+  expect((await dev.ended).code).toBe(0);
 });

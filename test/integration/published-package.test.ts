@@ -1,5 +1,6 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import {
+  chmodSync,
   cpSync,
   mkdirSync,
   mkdtempSync,
@@ -36,6 +37,8 @@ let folder = "";
 /** As if it had been installed: the package copied, what it depends on beside it. */
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "kantoku-published-"));
+  // Where the database's account may enter, too, its files stay inside, and go with the folder.
+  chmodSync(folder, 0o755);
   const installed = join(folder, "node_modules");
   execFileSync(process.execPath, [join(root, "release/build.ts"), join(folder, "dist")]);
   mkdirSync(installed);
