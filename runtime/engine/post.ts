@@ -35,6 +35,8 @@ interface NewerLetter {
 /** Finds the actor of a message: in memory, unowned in the store, or on another node. */
 export class Post {
   readonly #options: PostOptions;
+  /** Taken again each time, they would in the end be all that a look finds. */
+  readonly #leftToOthers = new Set<string>();
 
   constructor(options: PostOptions) {
     this.#options = options;
@@ -63,7 +65,10 @@ export class Post {
   /** Takes in letters for tasks that this node owns or may own. True: there may be more. */
   async collect(limit: number): Promise<boolean> {
     const { directory, store, node, joins } = this.#options;
-    const collected = await store.mail.collect(node, limit, joins.inHand);
+    const collected = await store.mail.collect(node, limit, [
+      ...joins.inHand,
+      ...this.#leftToOthers,
+    ]);
     const released: Released[] = [];
     for (const { letter, task } of collected) {
       const actor = directory.takeIn(task);
@@ -82,6 +87,7 @@ export class Post {
   /** Of nodes that share a database, the newer ones may know more kinds of letters. */
   #leaveToOthers({ id }: Letter, actor: TaskActor, { type }: NewerLetter): void {
     const { log, directory } = this.#options;
+    this.#leftToOthers.add(id);
     log.warn("a letter of a kind unknown here is left to a newer node", { letter: id, type });
     directory.leave([actor]);
   }
