@@ -1,8 +1,8 @@
-import { KantokuError } from "../sdk/errors.ts";
 import type { Service, Subscriber, Subscription } from "../sdk/protocol/service.ts";
 import type { JournalEvent, TaskRef } from "../sdk/protocol/task.ts";
 import type { Bounds } from "./bounds.ts";
 import type { Outbox } from "./outbox.ts";
+import { Quota } from "./quota.ts";
 import type { SessionCall } from "./session.ts";
 import { notification } from "./wire/notification.ts";
 
@@ -11,31 +11,23 @@ export type SubscribeParams = TaskRef & { readonly after?: number };
 /** The subscriptions of one socket. */
 export class Subscriptions {
   readonly #outbox: Outbox;
-  readonly #bounds: Bounds;
+  readonly #quota: Quota;
   readonly #feeds = new Map<string, Feed>();
-  /** Asked for and not there yet: they count, too. */
-  #opening = 0;
   #isClosed = false;
 
   constructor(outbox: Outbox, bounds: Bounds) {
     this.#outbox = outbox;
-    this.#bounds = bounds;
+    this.#quota = new Quota(bounds.subscriptionsMax, "subscriptions");
   }
 
   async subscribe(
     service: Service,
     { params, call }: { params: SubscribeParams; call: SessionCall },
   ): Promise<{ readonly subscription: string }> {
-    if (this.#feeds.size + this.#opening >= this.#bounds.subscriptionsMax) {
-      const quota = this.#bounds.subscriptionsMax;
-      const message = `A connection holds at most ${quota} subscriptions`;
-      throw new KantokuError("quota-exceeded", message, { data: { quota } });
-    }
     const feed = new Feed(this.#outbox, params.after ?? 0);
-    this.#opening += 1;
-    const subscription = await service.subscribe(params, feed).finally(() => {
-      this.#opening -= 1;
-    });
+    const subscription = await this.#quota.open(this.#feeds.size, () =>
+      service.subscribe(params, feed),
+    );
     // Nobody would ever learn this subscription's id.
     if (this.#isClosed || !call.isOpen) {
       feed.silence();

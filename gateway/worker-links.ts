@@ -1,4 +1,3 @@
-import { KantokuError } from "../sdk/errors.ts";
 import type {
   Assignment,
   AttemptCancellation,
@@ -10,37 +9,30 @@ import type {
 } from "../sdk/protocol/service.ts";
 import type { Bounds } from "./bounds.ts";
 import type { Outbox } from "./outbox.ts";
+import { Quota } from "./quota.ts";
 import type { SessionCall } from "./session.ts";
 import { notification } from "./wire/notification.ts";
 
 /** The workers that registered over one socket. */
 export class WorkerLinks {
   readonly #outbox: Outbox;
-  readonly #bounds: Bounds;
+  readonly #quota: Quota;
   readonly #links = new Map<string, WorkerLink>();
-  /** Asked for and not there yet: they count, too. */
-  #opening = 0;
   #isClosed = false;
 
   constructor(outbox: Outbox, bounds: Bounds) {
     this.#outbox = outbox;
-    this.#bounds = bounds;
+    this.#quota = new Quota(bounds.workersMax, "workers");
   }
 
   async register(
     service: Service,
     { params, call }: { params: RegisterParams; call: SessionCall },
   ): Promise<Registered> {
-    if (this.#links.size + this.#opening >= this.#bounds.workersMax) {
-      const quota = this.#bounds.workersMax;
-      const message = `A connection holds at most ${quota} workers`;
-      throw new KantokuError("quota-exceeded", message, { data: { quota } });
-    }
     const port = new SocketPort(this.#outbox);
-    this.#opening += 1;
-    const link = await service.registerWorker(params, port).finally(() => {
-      this.#opening -= 1;
-    });
+    const link = await this.#quota.open(this.#links.size, () =>
+      service.registerWorker(params, port),
+    );
     const { worker } = link.registered;
     // The peer cannot know that it is registered: it will register again.
     if (this.#isClosed || !call.isOpen) {

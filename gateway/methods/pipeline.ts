@@ -1,7 +1,6 @@
 import { z } from "zod";
-import { limits } from "../../sdk/protocol/limits.ts";
 import { method } from "./method.ts";
-import { anything, graph, name, version } from "./values.ts";
+import { anything, graph, name, pageLimit, version } from "./values.ts";
 import { pipelineView } from "./views.ts";
 
 const register = method({
@@ -31,7 +30,7 @@ const list = method({
   name: "pipeline.list",
   summary: "The pipelines of the namespace in pages, by name, each in the version registered last.",
   params: z.strictObject({
-    limit: z.exactOptional(z.int().min(1).max(limits.pageRowsMax)),
+    limit: z.exactOptional(pageLimit),
     cursor: z.exactOptional(name),
   }),
   result: z.object({ pipelines: z.array(pipelineView), cursor: z.exactOptional(z.string()) }),

@@ -32,6 +32,7 @@ export const durationMs = z
 export const waitMs = z.int().min(0).max(limits.waitMsMax);
 /** A journal's places are 32-bit integers. */
 export const seqMax = 2 ** 31 - 1;
+export const pageLimit = z.int().min(1).max(limits.pageRowsMax);
 export const seq = z.int().min(0).max(seqMax);
 export const anything = z.unknown();
 export const nothing = z.strictObject({});

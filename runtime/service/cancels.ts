@@ -1,5 +1,5 @@
 import type { CancelResult } from "../../sdk/protocol/service.ts";
-import { isEnded, type TaskRef, type TaskStatus } from "../../sdk/protocol/task.ts";
+import { isEnded, type TaskRef, taskStatuses } from "../../sdk/protocol/task.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { CancelAnswer } from "../engine/messages.ts";
 import type { TaskRow } from "../store/rows.ts";
@@ -7,14 +7,7 @@ import { reading } from "./faults.ts";
 import { findTask } from "./outcomes.ts";
 import { checkReason } from "./reason.ts";
 
-const stillGoing: readonly TaskStatus[] = [
-  "waiting",
-  "ready",
-  "running",
-  "suspended",
-  "paused",
-  "quarantined",
-];
+const stillGoing = taskStatuses.filter((it) => !isEnded(it) && it !== "cancelling");
 const pageRows = 500;
 
 /** Asks for the end of a task, and of what is under it. */

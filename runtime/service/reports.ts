@@ -9,12 +9,12 @@ import type { Engine } from "../engine/engine.ts";
 import type { Caller, TaskMessage } from "../engine/messages.ts";
 import { isFailedStep, restoreSnapshot, stepKey, type TaskActor } from "../engine/task-actor.ts";
 import { taskOfToken } from "../engine/token.ts";
-import type { JsonText } from "../store/rows.ts";
+import type { EventRow, JsonText } from "../store/rows.ts";
 import { reading } from "./faults.ts";
 import { invalid } from "./submit-check.ts";
 
 const progressSaveMs = 1_000;
-const stepsPageRows = 1_000;
+const pageRows = 1_000;
 
 /** Whose report it is: workers of one namespace know nothing of the attempts of another. */
 export interface AttemptRef {
@@ -180,17 +180,11 @@ export class Reports {
    * is sent again, one that was noted as late before, or, null, one whose report is news.
    */
   async #fateOf(task: string, token: string): Promise<"recorded" | "late" | null> {
+    const isIn = ({ data }: EventRow): boolean =>
+      (JSON.parse(data) as { token: string }).token === token;
     const isThere = async (type: string): Promise<boolean> => {
-      const { journal } = this.#engine.store;
-      for (let after = 0; ; ) {
-        const rows = await reading(() => journal.readType(task, type, after, stepsPageRows));
-        const isIn = ({ data }: { data: JsonText }) =>
-          (JSON.parse(data) as { token: string }).token === token;
-        if (rows.some(isIn)) return true;
-        const last = rows.at(-1);
-        if (last === undefined || rows.length < stepsPageRows) return false;
-        after = last.seq;
-      }
+      for await (const rows of this.#pagesOf(task, type)) if (rows.some(isIn)) return true;
+      return false;
     };
     if (!(await isThere("attempt.assigned"))) throw unknownToken(token);
     for (const type of ["attempt.failed", "attempt.succeeded"]) {
@@ -201,42 +195,41 @@ export class Reports {
 
   /** A step has one outcome: a worker that says another one now goes on with what is not recorded. */
   async #assertSame({ identity }: TaskActor, record: StepRecord): Promise<void> {
-    const { journal } = this.#engine.store;
     const key = stepKey(record);
-    for (let after = 0; ; ) {
-      const rows = await reading(() =>
-        journal.readType(identity.id, "step.recorded", after, stepsPageRows),
-      );
+    for await (const rows of this.#pagesOf(identity.id, "step.recorded")) {
       const steps = rows.map(({ data }) => JSON.parse(data) as StepRecord);
       const recorded = steps.findLast((it) => stepKey(it) === key);
-      if (recorded !== undefined && outcomeText(recorded) !== outcomeText(record)) {
-        const { step, occurrence } = record;
-        throw new KantokuError("conflict", `step ${key} is recorded with another outcome`, {
-          data: { task: identity.id, step, occurrence },
-        });
-      }
-      const last = rows.at(-1);
-      if (recorded !== undefined || last === undefined || rows.length < stepsPageRows) return;
-      after = last.seq;
+      if (recorded === undefined) continue;
+      if (outcomeText(recorded) === outcomeText(record)) return;
+      const { step, occurrence } = record;
+      throw new KantokuError("conflict", `step ${key} is recorded with another outcome`, {
+        data: { task: identity.id, step, occurrence },
+      });
     }
   }
 
-  async #readSteps(actor: TaskActor): Promise<Set<string>> {
-    const { journal } = this.#engine.store;
+  async #readSteps({ identity, snapshot }: TaskActor): Promise<Set<string>> {
     const steps = new Set<string>();
     let count = 0;
-    const { stepsBefore } = actor.snapshot.context;
-    for (let after = 0; ; ) {
-      const rows = await reading(() =>
-        journal.readType(actor.identity.id, "step.recorded", after, stepsPageRows),
-      );
+    for await (const rows of this.#pagesOf(identity.id, "step.recorded")) {
       for (const row of rows) {
         count += 1;
-        after = row.seq;
-        if (count <= stepsBefore && isFailedStep(row)) continue;
+        if (count <= snapshot.context.stepsBefore && isFailedStep(row)) continue;
         steps.add(stepKey(JSON.parse(row.data) as { step: string; occurrence: number }));
       }
-      if (rows.length < stepsPageRows) return steps;
+    }
+    return steps;
+  }
+
+  /** A task's events of one type, from the first on. */
+  async *#pagesOf(task: string, type: string): AsyncGenerator<readonly EventRow[]> {
+    const { journal } = this.#engine.store;
+    for (let after = 0; ; ) {
+      const rows = await reading(() => journal.readType(task, type, after, pageRows));
+      yield rows;
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < pageRows) return;
+      after = last.seq;
     }
   }
 }

@@ -17,7 +17,7 @@ export interface SubmitOptions {
   readonly priority?: number;
   /** Not before this instant; a number is epoch milliseconds. A graph's tasks have their own. */
   readonly startAt?: number | Date;
-  /** From the first assignment to the end, all attempts and backoffs included; of a graph, from its beginning. */
+  /** From the first assignment, or the beginning of a graph, to the end, all attempts included. */
   readonly timeout?: Duration;
   readonly attemptTimeout?: Duration;
   /** In place of the definition's own policy. */

@@ -44,8 +44,8 @@ export interface PipelineOptions {
 
 /**
  * Defines a pipeline. Its body is called once, here, with an input to come, and gives the call whose
- * output is the pipeline's. Schemas say what its input and output are, to the compiler and as JSON Schemas to whoever
- * asks for the body; the tasks in it check what they take.
+ * output is the pipeline's. Schemas say what its input and output are, to the compiler and, as JSON
+ * Schemas, to whoever asks for the body; the tasks in it check what they take.
  * @throws KantokuError `invalid-definition`
  */
 export function pipeline<InputSchema extends Schema, OutputSchema extends Schema>(

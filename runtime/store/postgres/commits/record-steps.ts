@@ -1,8 +1,8 @@
 import type { StepsTurn } from "../../turns.ts";
 import { plainArray } from "../arrays.ts";
-import { ktStale } from "../sql-state.ts";
 import { eventRows } from "./append-events.ts";
 import type { Statement } from "./statement.ts";
+import { watchedOrRefused } from "./watched.ts";
 
 const events = eventRows(4);
 
@@ -17,16 +17,12 @@ with held as (
   where id = any ($2::text::uuid[]) and owner is not distinct from $1::uuid
 ), journaled as (
   insert into kantoku.events (actor, seq, type, at, data)${events.sql}
-)
-select id, null as verdict from held
-where watched and id = any (array(
-  select task from kantoku.watches where task = any ($2::text::uuid[]) and node <> $1::uuid
-))
-union all
-select null, case
-  when (select count(*) from held) <> $3::int then
-    kantoku.refuse('${ktStale}', 'steps of tasks that are not this node''s')
-  end::text`;
+)${watchedOrRefused({
+  among: "held",
+  ids: "$2::text::uuid[]",
+  count: "$3",
+  otherwise: "steps of tasks that are not this node''s",
+})}`;
 
 export function recordStepsStatement(node: string, turns: readonly StepsTurn[]): Statement {
   const ids = plainArray(turns.map(({ id }) => id));

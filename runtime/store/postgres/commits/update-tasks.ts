@@ -1,11 +1,11 @@
 import type { TaskTurn } from "../../turns.ts";
 import type { Parameter } from "../line.ts";
-import { ktStale } from "../sql-state.ts";
 import { eventRows } from "./append-events.ts";
 import { type Column, type Rows, rowsOf } from "./columns.ts";
 import { isQueued } from "./sorting.ts";
 import { stateColumns } from "./state-columns.ts";
 import type { Statement } from "./statement.ts";
+import { watchedOrRefused } from "./watched.ts";
 
 const updateColumns: readonly Column<TaskTurn>[] = [
   { name: "id", type: "uuid", cell: ({ id }) => id },
@@ -32,7 +32,7 @@ interface Variant {
  * was this node's. Answers with the tasks that another node watches.
  *
  * "is not distinct from" where "=" would do, because no index can serve it: all that this node
- * owns is no way to a task. The watches are read only when some touched task has ever been watched.
+ * owns is no way to a task.
  */
 const updating = ({ given, set, mayWrite }: Variant) => `
 with given as (${given.sql}
@@ -56,16 +56,13 @@ const queued = `, queued as (
   where status = 'ready' and owner is null
 )`;
 
-const watched = ({ key, next }: Rows<TaskTurn>) => `
-select id, null as verdict from touched
-where watched and id = any (array(
-  select task from kantoku.watches where task = any (${key}) and node <> $1::uuid
-))
-union all
-select null, case
-  when (select count(*) from touched) <> $${next}::int then
-    kantoku.refuse('${ktStale}', 'tasks stand elsewhere')
-  end::text`;
+const watched = ({ key, next }: Rows<TaskTurn>) =>
+  watchedOrRefused({
+    among: "touched",
+    ids: key,
+    count: `$${next}`,
+    otherwise: "tasks stand elsewhere",
+  });
 
 const fromGiven = stateColumns.map(({ name }) => `${name} = given.${name}`);
 const updated = updating({
