@@ -1,3 +1,4 @@
+import { isEnded } from "../../sdk/protocol/task.ts";
 import type { Wish } from "../machines/fold.ts";
 import type { TaskEvent } from "../machines/task.events.ts";
 import type { TaskEffect, TimerKind } from "../machines/task.machine.ts";
@@ -37,7 +38,7 @@ export interface Verdict {
 
 const released = JSON.stringify({ type: "released" });
 
-/** So many steps at most are folded again by who takes a task over. */
+/** So many events at most are folded again by who takes a task over, and as many steps again. */
 const tailMax = 64;
 
 /** Writes one turn: holds what has been folded so far. */
@@ -182,11 +183,14 @@ export class Pen {
   #stateAfter(owner: string | null): TaskState {
     const { snapshot } = this;
     const { context } = snapshot;
+    const status = statusOf(snapshot);
+    const isCached = this.#lastSeq > tailMax || (owner === null && !isEnded(status));
     return {
       ...this.columns,
-      status: statusOf(snapshot),
+      status,
       seq: this.#lastSeq,
-      snapshot: JSON.stringify(taskFold.stored(snapshot)),
+      // Of what is in its owner's memory, or has ended, somebody else seldom takes up the journal.
+      snapshot: isCached ? JSON.stringify(taskFold.stored(snapshot)) : null,
       owner,
       worker: context.worker ?? this.actor.state.worker,
       attempt: context.attempt,

@@ -1,9 +1,7 @@
 import type { Log } from "../ports/log.ts";
 import type { TaskRow } from "../store/rows.ts";
 import type { JournalStore } from "../store/store.ts";
-import { foldEvent, taskFold } from "./task-actor.ts";
-
-const pageRows = 1_000;
+import { foldJournal, taskFold } from "./task-actor.ts";
 
 export interface RepairsOptions {
   readonly journal: JournalStore;
@@ -25,8 +23,9 @@ export class Repairs {
   mend(row: TaskRow): void {
     if (this.#tried.has(row.id)) return;
     this.#tried.add(row.id);
-    this.#fold(row).then(
-      (snapshot) => {
+    foldJournal(row, this.#options.journal).then(
+      (folded) => {
+        const snapshot = JSON.stringify(taskFold.stored(folded));
         this.#tried.delete(row.id);
         this.#options.log.warn("task snapshot made again from the journal", { task: row.id });
         this.#options.mended({ ...row, snapshot });
@@ -38,18 +37,5 @@ export class Repairs {
         });
       },
     );
-  }
-
-  async #fold(row: TaskRow): Promise<string> {
-    let snapshot = taskFold.initial;
-    for (let seq = 0; seq < row.seq; ) {
-      const events = await this.#options.journal.read(row.id, seq, pageRows);
-      if (events.length === 0) throw new RangeError(`the journal ends at seq ${seq}`);
-      for (const event of events.filter((it) => it.seq <= row.seq)) {
-        snapshot = foldEvent(snapshot, event);
-        seq = event.seq;
-      }
-    }
-    return JSON.stringify(taskFold.stored(snapshot));
   }
 }

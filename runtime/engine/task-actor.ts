@@ -1,8 +1,8 @@
 import { createFold, type Standing, type StoredSnapshot } from "../machines/fold.ts";
 import type { TaskEvent } from "../machines/task.events.ts";
 import { taskMachine } from "../machines/task.machine.ts";
-import type { Log } from "../ports/log.ts";
 import type { EventRow, TaskIdentity, TaskRow, TaskState } from "../store/rows.ts";
+import type { JournalStore } from "../store/store.ts";
 import type { TaskMessage } from "./messages.ts";
 
 export const taskFold = createFold(taskMachine);
@@ -26,11 +26,14 @@ export interface TaskActor {
   isClaimed: boolean;
 }
 
+/** Of a journal that is read as a whole. */
+const pageRows = 1_000;
+
 const unborn: TaskState = {
   status: "waiting",
   version: "",
   seq: 0,
-  snapshot: "{}",
+  snapshot: null,
   owner: null,
   worker: null,
   attempt: 0,
@@ -64,12 +67,14 @@ export function isFailedStep({ data }: Pick<EventRow, "data">): boolean {
   return (JSON.parse(data) as { error?: unknown }).error != null;
 }
 
-export function restoreTaskActor(row: TaskRow, log: Log): TaskActor {
+/** @throws when the row has no snapshot that can be read */
+export function restoreTaskActor(row: TaskRow): TaskActor {
   const actor = createTaskActor(row);
   const { tail = [] } = row;
   actor.rowSeq = row.seq;
   actor.state = { ...row, seq: lastSeqOf(row) };
-  actor.snapshot = tail.reduce(foldEvent, restoreSnapshot(row, log));
+  const isWhole = row.snapshot === null && tail.length > 0;
+  actor.snapshot = tail.reduce(foldEvent, isWhole ? taskFold.initial : restoreSnapshot(row));
   if (actor.snapshot.context.steps > 0) actor.steps = null;
   return actor;
 }
@@ -85,11 +90,26 @@ export function foldEvent(snapshot: TaskSnapshot, { type, data }: EventRow): Tas
   return taskFold.next(snapshot, event).snapshot;
 }
 
-export function restoreSnapshot(row: TaskRow, log: Log): TaskSnapshot {
-  try {
-    return taskFold.restore(JSON.parse(row.snapshot) as StoredSnapshot);
-  } catch (error) {
-    log.error("task snapshot cannot be restored", { task: row.id, error });
-    throw error;
+/** @throws when the row has no snapshot that can be read */
+export function restoreSnapshot({ id, snapshot }: TaskRow): TaskSnapshot {
+  if (snapshot === null) throw new Error(`task ${id} has no snapshot, and its journal is not here`);
+  return taskFold.restore(JSON.parse(snapshot) as StoredSnapshot);
+}
+
+/** The snapshot of a task that is only looked at. */
+export async function readSnapshot(row: TaskRow, journal: JournalStore): Promise<TaskSnapshot> {
+  return row.snapshot === null ? foldJournal(row, journal) : restoreSnapshot(row);
+}
+
+/** The snapshot at the row's seq, made from the journal alone. */
+export async function foldJournal(row: TaskRow, journal: JournalStore): Promise<TaskSnapshot> {
+  let snapshot = taskFold.initial;
+  for (let seq = 0; seq < row.seq; ) {
+    const page = await journal.read(row.id, seq, pageRows);
+    const events = page.filter((it) => it.seq <= row.seq);
+    if (events.length === 0) throw new RangeError(`the journal ends at seq ${seq}`);
+    snapshot = events.reduce(foldEvent, snapshot);
+    seq = events.at(-1)?.seq ?? row.seq;
   }
+  return snapshot;
 }

@@ -61,7 +61,7 @@ export class TaskDirectory {
     if (present !== undefined && (present.isCommitting || present.state.seq >= lastSeqOf(row))) {
       return present;
     }
-    const actor = restoreTaskActor(row, this.#options.log);
+    const actor = restoreTaskActor(row);
     this.#actors.put(actor);
     this.#actors.armDeadlines(actor, (present, message) => this.post(present, message));
     for (const message of present?.mailbox.splice(0) ?? []) {

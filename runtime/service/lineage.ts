@@ -2,7 +2,7 @@ import { KantokuError } from "../../sdk/errors.ts";
 import { limits } from "../../sdk/protocol/limits.ts";
 import type { ChildOf } from "../../sdk/protocol/service.ts";
 import type { Engine } from "../engine/engine.ts";
-import { restoreSnapshot, type TaskSnapshot } from "../engine/task-actor.ts";
+import { readSnapshot, type TaskSnapshot } from "../engine/task-actor.ts";
 import { taskOfToken } from "../engine/token.ts";
 import { isTooDeep } from "../graph/expand.ts";
 import type { TaskIdentity } from "../store/rows.ts";
@@ -35,13 +35,16 @@ export class Lineage {
   async #holderOf(namespace: string, token: string): Promise<TaskIdentity> {
     const task = taskOfToken(token);
     if (task === null) throw invalid("parent.token", "is not one that was assigned");
-    const { life, store, log } = this.#engine;
+    const { life, store } = this.#engine;
     const actor = life.directory.get(task);
     if (actor !== undefined && isRunBy(token, actor.snapshot)) {
       if (actor.identity.namespace === namespace) return actor.identity;
     }
     const row = await reading(() => store.tasks.read(namespace, task));
-    if (row !== null && isRunBy(token, restoreSnapshot(row, log))) return row;
+    if (row !== null) {
+      const snapshot = await reading(() => readSnapshot(row, store.journal));
+      if (isRunBy(token, snapshot)) return row;
+    }
     throw new KantokuError("task-cancelled", `the attempt of task ${task} is over`, {
       data: { task, reason: "late" },
     });

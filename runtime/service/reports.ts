@@ -7,7 +7,7 @@ import { encodePayload } from "../../sdk/values/payload.ts";
 import { boundTaskError } from "../../sdk/values/task-error.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Caller, TaskMessage } from "../engine/messages.ts";
-import { isFailedStep, restoreSnapshot, stepKey, type TaskActor } from "../engine/task-actor.ts";
+import { isFailedStep, readSnapshot, stepKey, type TaskActor } from "../engine/task-actor.ts";
 import { taskOfToken } from "../engine/token.ts";
 import type { EventRow, JsonText } from "../store/rows.ts";
 import { reading } from "./faults.ts";
@@ -159,7 +159,7 @@ export class Reports {
     const [row] = await reading(() => store.tasks.readMany([task]));
     if (row === undefined || row.namespace !== namespace) throw unknownToken(token);
     // Before ownership is taken: only a turn would give it back, and a repeat needs none.
-    const { context } = restoreSnapshot(row, this.#engine.log);
+    const { context } = await reading(() => readSnapshot(row, store.journal));
     if (isEnded(row.status) && context.recordedToken === token) return "recorded";
     if (!knows(context, token)) {
       const known = await this.#fateOf(task, token);

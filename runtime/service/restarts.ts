@@ -85,8 +85,8 @@ export class Restarts {
 
   /** False: something of it has moved since it was read. */
   async #commit(tree: Tree, again: readonly Restarting[]): Promise<boolean> {
-    const { life, store, log } = this.#engine;
-    const isBlocked = (row: TaskRow) => restoreSnapshot(row, log).context.graph.isBlocked;
+    const { life, store } = this.#engine;
+    const isBlocked = (row: TaskRow) => restoreSnapshot(row).context.graph.isBlocked;
     if (findDeciding(tree, again, isBlocked) !== null) return false;
     const ids = again.map(({ row }) => row.id);
     const rows = await reading(() => store.tasks.acquire(life.incarnation, ids));

@@ -33,9 +33,14 @@ export async function explainWaiting(
   }
 }
 
-function isBlocked({ snapshot }: TaskRow): boolean {
-  const { context } = JSON.parse(snapshot) as { context: Partial<TaskContext> };
-  return context.graph?.isBlocked === true;
+function isBlocked(row: TaskRow): boolean {
+  return contextOf(row).graph?.isBlocked === true;
+}
+
+/** Of a task that waits there is always a snapshot. */
+function contextOf({ snapshot }: TaskRow): Partial<TaskContext> {
+  if (snapshot === null) return {};
+  return (JSON.parse(snapshot) as { context: Partial<TaskContext> }).context;
 }
 
 async function explainDependencies(store: Store, { id }: TaskRow): Promise<WaitingFor> {
@@ -61,8 +66,7 @@ function inWords(names: readonly string[]): string {
 }
 
 function explainTimer(row: TaskRow, now: number): WaitingFor {
-  const { context } = JSON.parse(row.snapshot) as { context: Partial<TaskContext> };
-  const dueAt = context.dueAt ?? now;
+  const dueAt = contextOf(row).dueAt ?? now;
   const when = `${new Date(dueAt).toISOString()} (in ${Math.max(0, dueAt - now)} ms)`;
   if (row.attempt === 0) {
     return { reason: "start-time", message: `starts at ${when}`, data: { dueAt } };

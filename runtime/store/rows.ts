@@ -45,13 +45,14 @@ export interface TaskIdentity {
   readonly createdAt: Instant;
 }
 
-/** What turns change. `snapshot` is a cache of the journal's fold up to `seq`: see also StepsTurn. */
+/** What turns change. */
 export interface TaskState {
   readonly status: TaskStatus;
   /** Empty until a submit or the first assignment fixes it. */
   readonly version: string;
   readonly seq: number;
-  readonly snapshot: JsonText;
+  /** A cache of the journal's fold up to `seq`. Null: the journal is short enough to be folded again. */
+  readonly snapshot: JsonText | null;
   /** Incarnation of the node that owns the actor. */
   readonly owner: string | null;
   readonly worker: string | null;
@@ -65,8 +66,8 @@ export interface TaskState {
 export interface TaskRow extends TaskIdentity, TaskState {
   readonly progress: JsonText | null;
   /**
-   * Steps recorded after `seq`, in order, without their outcomes. Absent where there are none, and
-   * from rows whose ownership was not taken.
+   * The journal from where the snapshot ends, in order, its steps without their outcomes. Absent
+   * where nothing is there, and from rows whose ownership was not taken.
    */
   readonly tail?: readonly EventRow[];
 }

@@ -26,7 +26,12 @@ async function checkReplay(store: Store, task: TaskRow): Promise<void> {
       JSON.parse(JSON.stringify(taskFold.stored(next))) as StoredSnapshot,
     );
   }
-  expect(taskFold.stored(snapshot)).toEqual(JSON.parse(task.snapshot));
+  if (task.snapshot !== null) {
+    expect(taskFold.stored(snapshot)).toEqual(JSON.parse(task.snapshot));
+  } else {
+    expect(task.owner !== null || task.endedAt !== null).toBe(true);
+    expect(task.seq).toBeLessThanOrEqual(64);
+  }
   expect(task.status).toBe(snapshot.value);
   expect(task.attempt).toBe(snapshot.context.attempt);
 }

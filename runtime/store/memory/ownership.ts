@@ -15,15 +15,17 @@ export function mayTake(tables: Tables, node: string, task: TaskRow): boolean {
   return task.owner === null || task.owner === node || !tables.nodes.has(task.owner);
 }
 
-/** The task as its owner needs it: with the steps that its row does not know of. */
+/** The task as its owner needs it: with the steps that its row does not know of, or all of its journal. */
 export function take(tables: Tables, node: string, task: TaskRow): TaskRow {
   const taken = task.owner === node ? task : { ...task, owner: node };
   if (taken !== task) putTask(tables, taken);
-  const tail = [...(tables.journals.get(task.id)?.above(task.seq) ?? [])];
+  const folded = task.snapshot === null ? 0 : task.seq;
+  const tail = [...(tables.journals.get(task.id)?.above(folded) ?? [])];
   return tail.length === 0 ? taken : { ...taken, tail: tail.map(withoutOutcome) };
 }
 
 function withoutOutcome(event: EventRow): EventRow {
+  if (event.type !== "step.recorded") return event;
   const { token, step, occurrence } = JSON.parse(event.data) as Record<string, unknown>;
   return { ...event, data: JSON.stringify({ token, step, occurrence }) };
 }

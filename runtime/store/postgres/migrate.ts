@@ -2,6 +2,7 @@ import { StoreError } from "../store.ts";
 import { type Line, openLine } from "./line.ts";
 import { init } from "./migrations/000001_init.ts";
 import { graphs } from "./migrations/000002_graphs.ts";
+import { shortJournals } from "./migrations/000003_short_journals.ts";
 import { storeErrorOf } from "./sql-state.ts";
 
 interface Migration {
@@ -14,6 +15,7 @@ interface Migration {
 export const migrations: readonly Migration[] = [
   { version: 1, name: "init", text: init },
   { version: 2, name: "graphs", text: graphs },
+  { version: 3, name: "short journals", text: shortJournals },
 ];
 
 const known = migrations.length;

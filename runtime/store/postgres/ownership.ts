@@ -55,18 +55,19 @@ taken as (
   delete from kantoku.ready where id = any (array(select id from chosen))
 )`;
 
-/** The tail of each row of `chosen`, which only tasks have that a worker may be at. */
+/** The tail of each row of `chosen`: the steps that its row does not know of, or all of its journal. */
 export const tail = `(
   select json_agg(json_build_object(
     'seq', seq,
     'type', type,
     'at', (extract(epoch from at) * 1000)::float8,
-    'data', json_build_object(
+    'data', case when type = 'step.recorded' then json_build_object(
       'token', data -> 'token', 'step', data -> 'step', 'occurrence', data -> 'occurrence'
-    )
+    ) else data end
   ) order by seq)
   from kantoku.events as events
-  where events.actor = chosen.id and events.seq > chosen.seq
+  where events.actor = chosen.id
+    and events.seq > case when chosen.snapshot is null then 0 else chosen.seq end
 ) as tail`;
 
 /** A row of `chosen`, as it is now. */

@@ -148,6 +148,22 @@ export function describeSteps(world: World): void {
       expect(ofWorker?.tail).toEqual(tail);
     });
 
+    test("of a row without a snapshot is its whole journal", async () => {
+      const { store } = world;
+      const node = await enlistNode(store);
+      const row = await running(node);
+      const noted = turnOf(row, {
+        state: { seq: 3, snapshot: null },
+        events: [event(3, "attempt.late", { outcome: "failed", at: [1, null] })],
+      });
+      await node.commit(noted);
+      await node.commit(stepsOf(row.id, { after: 3, count: 2 }));
+      const [taken] = await store.tasks.acquire(node.id, [row.id]);
+      const journal = await store.journal.read(row.id, 0, 10);
+      expect(taken?.snapshot).toBeNull();
+      expect(taken?.tail).toEqual([...journal.slice(0, 3), ...tailOf([4, 5])]);
+    });
+
     test("is absent where there is none, and from rows that are only read", async () => {
       const { store } = world;
       const node = await enlistNode(store);
