@@ -1,8 +1,8 @@
 import postgres from "postgres";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { silentLog } from "../../runtime/ports/log.ts";
-import { enter } from "../../runtime/store/postgres/commits/enter.ts";
-import { statementsOf } from "../../runtime/store/postgres/commits/statements.ts";
+import { enter } from "../../runtime/store/postgres/commits/fence.ts";
+import { writingOf } from "../../runtime/store/postgres/commits/statements.ts";
 import { sessionSettings } from "../../runtime/store/postgres/connections.ts";
 import { openLine } from "../../runtime/store/postgres/line.ts";
 import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.ts";
@@ -99,26 +99,32 @@ describe("a connection that is cut after COMMIT was sent", () => {
     expect(await store.doctor()).toEqual([]);
   });
 
-  test("a second sending waits for the first, whichever way that ends", async () => {
-    const store = await open(proxy.url);
-    const node = await enlistNode(store);
-    const held = submit({ state: { owner: node.id } });
-    await store.commits.commit({ node: node.id, lane: 0, id: 1, turns: [held] });
-    const batch = { node: node.id, lane: 0, id: 2, turns: [turnOf(rowOf(held)), submit()] };
+  test.each(["one statement", "several"])(
+    "a second sending of %s waits for the first",
+    async (size) => {
+      const store = await open(proxy.url);
+      const node = await enlistNode(store);
+      const held = submit({ state: { owner: node.id } });
+      await store.commits.commit({ node: node.id, lane: 0, id: 1, turns: [held] });
+      const others = size === "several" ? [submit()] : [];
+      const batch = { node: node.id, lane: 0, id: 2, turns: [turnOf(rowOf(held)), ...others] };
+      const sizes = { "one statement": 1, several: 3 };
+      expect(writingOf(batch).statements).toHaveLength(sizes[size as keyof typeof sizes]);
 
-    let second: Promise<Committed> | undefined;
-    await sql.begin(async (holder) => {
-      await holder`select from kantoku.tasks where id = ${held.id} for update`;
-      proxy.cutNextCommit();
-      const first = store.commits.commit(batch);
-      expect(await faultOf(first)).toBe("unknown");
-      await untilBlocked("kantoku lane%");
-      second = store.commits.commit(batch);
-    });
-    await second;
-    expect((await store.tasks.read("default", held.id))?.seq).toBe(2);
-    expect(await store.doctor()).toEqual([]);
-  });
+      let second: Promise<Committed> | undefined;
+      await sql.begin(async (holder) => {
+        await holder`select from kantoku.tasks where id = ${held.id} for update`;
+        proxy.cutNextCommit();
+        const first = store.commits.commit(batch);
+        expect(await faultOf(first)).toBe("unknown");
+        await untilBlocked("kantoku lane%");
+        second = store.commits.commit(batch);
+      });
+      await second;
+      expect((await store.tasks.read("default", held.id))?.seq).toBe(2);
+      expect(await store.doctor()).toEqual([]);
+    },
+  );
 
   test("no claim is lost: what a node does not know of is not its own", async () => {
     const store = await open(proxy.url);
@@ -305,13 +311,12 @@ describe("the fence", () => {
 });
 
 describe("what a commit writes", () => {
-  test("a submit that is assigned at once is one statement beside the fence", () => {
+  test("a submit that is assigned at once is one statement with the fence in it", () => {
     const node = newId();
     const turns = [submitRunning({ node, worker: newId() }, { key: "k" })];
-    const statements = statementsOf({ node, lane: 0, id: 1, turns });
+    const { statements } = writingOf({ node, lane: 0, id: 1, turns });
     expect(statements.map(({ text }) => writtenTables(text))).toEqual([
-      ["batches"],
-      ["tasks", "events"],
+      ["batches", "tasks", "events"],
     ]);
   });
 
@@ -319,10 +324,9 @@ describe("what a commit writes", () => {
     const node = newId();
     const row = rowOf(submitRunning({ node, worker: newId() }));
     const turn = turnOf(row, { state: succeeded, events: [event(3, "attempt.succeeded")] });
-    const statements = statementsOf({ node, lane: 0, id: 1, turns: [turn] });
+    const { statements } = writingOf({ node, lane: 0, id: 1, turns: [turn] });
     expect(statements.map(({ text }) => writtenTables(text))).toEqual([
-      ["batches"],
-      ["tasks", "events"],
+      ["batches", "tasks", "events"],
     ]);
   });
 

@@ -33,6 +33,16 @@ describe("a line", () => {
     expect(order).toEqual(numbers);
   });
 
+  test("answers a statement by itself when it is committed, not when it is done", async () => {
+    // Why this test? A batch of one statement is told to be committed by nothing but this.
+    await sql`create table unique_numbers (
+      number int, constraint at_commit unique (number) deferrable initially deferred
+    )`;
+    const twice = "insert into unique_numbers select $1::int from generate_series(1, 2)";
+    await expect(line.send(twice, [7])).rejects.toThrow("at_commit");
+    expect(await line.send("select count(*) as count from unique_numbers")).toEqual([{ count: 0 }]);
+  });
+
   test("N2, N3 of a transaction whose connection ends, nothing happens and nothing waits", async () => {
     // Why this test? The driver keeps back what exceeds its pipeline, and its own pool would send
     // that on the next connection, where each statement commits by itself.

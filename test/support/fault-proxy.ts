@@ -5,8 +5,8 @@ export interface FaultProxy {
   /** The database's URL by way of this proxy. */
   readonly url: string;
   /**
-   * Cuts the connection that sends the next `commit`: when the database has it, and before its
-   * answer has come back.
+   * Cuts the connection on which the next commit is asked for: when the database has it, and before
+   * its answer has come back.
    */
   cutNextCommit(): void;
   readonly cuts: number;
@@ -16,9 +16,6 @@ export interface FaultProxy {
   reappear(): Promise<void>;
   close(): Promise<void>;
 }
-
-/** A simple query of the word `commit`, as the protocol frames it. */
-const commitMessage = Buffer.from("Q\0\0\0\x0bcommit\0", "latin1");
 
 export async function openFaultProxy(databaseUrl: string): Promise<FaultProxy> {
   const target = new URL(databaseUrl);
@@ -30,7 +27,7 @@ export async function openFaultProxy(databaseUrl: string): Promise<FaultProxy> {
 
   function relay(client: Socket): void {
     const upstream = dial(Number(target.port), target.hostname);
-    let tail: Buffer = Buffer.alloc(0);
+    const asksForCommit = createReader();
     for (const socket of [client, upstream]) {
       socket.setNoDelay(true);
       sockets.add(socket);
@@ -42,9 +39,7 @@ export async function openFaultProxy(databaseUrl: string): Promise<FaultProxy> {
     client.on("close", () => upstream.end());
     client.on("data", (chunk: Buffer) => {
       upstream.write(chunk);
-      const seen = Buffer.concat([tail, chunk]);
-      tail = seen.subarray(-(commitMessage.length - 1));
-      if (!isArmed || !seen.includes(commitMessage)) return;
+      if (!asksForCommit(chunk) || !isArmed) return;
       isArmed = false;
       cuts += 1;
       // A reset of the upstream could take the commit back; its orderly end cannot.
@@ -89,4 +84,42 @@ async function listen(server: Server, port: number): Promise<number> {
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("no port was given");
   return address.port;
+}
+
+/**
+ * Reads what a client says, and tells of each chunk whether with it the database is asked to commit:
+ * by the word, or, on a lane, by a statement outside of any transaction.
+ */
+function createReader(): (chunk: Buffer) => boolean {
+  let unread: Buffer = Buffer.alloc(0);
+  let isLane: boolean | null = null;
+  let isInTransaction = false;
+  let hasExecuted = false;
+
+  function read(type: string, body: string): boolean {
+    if (type === "Q") {
+      const isCommit = body === "commit\0";
+      isInTransaction = !isCommit && (isInTransaction || body.startsWith("begin"));
+      return isCommit;
+    }
+    const isCommit = type === "S" && hasExecuted && !isInTransaction && isLane === true;
+    hasExecuted = type === "E" || (hasExecuted && type !== "S");
+    return isCommit;
+  }
+
+  return (chunk) => {
+    unread = Buffer.concat([unread, chunk]);
+    let isAsked = false;
+    for (;;) {
+      // The first message has no type before its length.
+      const start = isLane === null ? 0 : 1;
+      if (unread.length < start + 4) return isAsked;
+      const end = start + unread.readUInt32BE(start);
+      if (unread.length < end) return isAsked;
+      const body = unread.toString("latin1", start + 4, end);
+      if (isLane === null) isLane = body.includes("kantoku lane");
+      else if (read(unread.toString("latin1", 0, 1), body)) isAsked = true;
+      unread = unread.subarray(end);
+    }
+  };
 }

@@ -25,7 +25,7 @@ const faults: Readonly<Record<string, StoreFault>> = {
   "55P03": "contended", // lock not available
   "57014": "contended", // cancelled: the statement's timeout
   "25P03": "contended", // idle in transaction for too long
-  "0A000": "contended", // a cached plan outlived a migration; see enter.ts for what the driver does
+  "0A000": "contended", // a cached plan outlived a migration; see fence.ts for what the driver does
   "26000": "contended", // a prepared statement that a pooler does not know; likewise
 
   "08": "unavailable", // connection exception

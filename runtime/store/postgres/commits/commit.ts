@@ -5,15 +5,16 @@ import { type Answer, isOfServer, type Line } from "../line.ts";
 import { idOf } from "../rows.ts";
 import { ktRepeated, storeErrorOf, transactionAborted } from "../sql-state.ts";
 import { resolve } from "./resolve.ts";
-import type { Statement } from "./statement.ts";
-import { statementsOf } from "./statements.ts";
+import type { Statement, Writing } from "./statement.ts";
+import { writingOf } from "./statements.ts";
 
 /**
- * One transaction a batch, all of its statements sent in one go: one round trip and one flush.
+ * One transaction a batch, all of its statements sent in one go: one round trip and one flush. A
+ * batch of one statement needs no more than that: it is a transaction by itself.
  *
  * K1. Whatever must stop a batch raises in the database: the statements behind it are on their way.
- * K2. A batch counts as committed only when the server says COMMIT, and as not committed only when
- *     the server says why; everything else is `unknown`.
+ * K2. A batch counts as committed only when the server says COMMIT, or asks for the next statement
+ *     after one by itself; as not committed only when the server says why; else it is `unknown`.
  * K3. All parameters are built before anything is sent: a turn that cannot be written as rows must
  *     not leave its batch half on the wire.
  */
@@ -22,9 +23,9 @@ export function createCommitStore({ lanes, desk }: Connections): CommitStore {
     async commit(batch) {
       const lane = lanes[batch.lane % lanes.length];
       if (lane === undefined) throw new RangeError("a store without lanes commits nothing");
-      const statements = statementsOf(batch);
+      const writing = writingOf(batch);
       const line = await lane.line();
-      const outcome = await transact(line, statements);
+      const outcome = await transact(line, writing);
       return outcome === "repeated" ? resolve(desk, batch) : outcome;
     },
   };
@@ -32,25 +33,24 @@ export function createCommitStore({ lanes, desk }: Connections): CommitStore {
 
 async function transact(
   line: Line,
-  statements: readonly Statement[],
+  { statements, isWhole }: Writing,
 ): Promise<Committed | "repeated"> {
-  const answers = await Promise.allSettled([
-    line.send("begin deferrable"),
-    ...statements.map(({ text, parameters }) => line.send(text, parameters)),
-    line.send("commit"),
-  ]);
+  const written = () => statements.map(({ text, parameters }) => line.send(text, parameters));
+  const answers = await Promise.allSettled(
+    isWhole ? written() : [line.send("begin deferrable"), ...written(), line.send("commit")],
+  );
   const cause = answers.map(failureOf).find(isCause);
   if (isOfServer(cause)) {
     if (cause.code === ktRepeated) return "repeated";
     throw storeErrorOf(cause);
   }
-  const commit = answers.at(-1);
-  if (commit?.status !== "fulfilled") {
+  const last = answers.at(-1);
+  if (last?.status !== "fulfilled") {
     throw new StoreError("unknown", "the connection ended before the commit was answered", {
-      cause: commit?.reason,
+      cause: last?.reason,
     });
   }
-  if (commit.value.command !== "COMMIT") {
+  if (!isWhole && last.value.command !== "COMMIT") {
     throw new StoreError("contended", "the database rolled the batch back");
   }
   return {
@@ -61,7 +61,7 @@ async function transact(
 
   function idsOf(kind: Statement["answers"]): string[] {
     return statements.flatMap((statement, index) => {
-      const answer = answers[index + 1];
+      const answer = answers[isWhole ? index : index + 1];
       if (statement.answers !== kind || answer?.status !== "fulfilled") return [];
       return answer.value.filter((row) => row["id"] !== null).map(idOf);
     });

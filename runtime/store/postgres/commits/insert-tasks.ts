@@ -1,6 +1,7 @@
 import { plainArray } from "../arrays.ts";
 import { eventRows } from "./append-events.ts";
 import { type Column, rowsOf } from "./columns.ts";
+import { behindFence, inTwoForms, type Passage } from "./fence.ts";
 import { isQueued, type Submit } from "./sorting.ts";
 import { stateColumns } from "./state-columns.ts";
 import type { Statement } from "./statement.ts";
@@ -45,9 +46,10 @@ const alone = rowsOf(1, aloneColumns);
 const inGraph = rowsOf(1, [...aloneColumns, ...placeColumns]);
 
 /** Where a task stands alone, only its key can be another's. */
-const submittedAlone = `
-with inserted as (
+const submittedAlone = (passage: Passage) => `
+with ${passage.clauses} inserted as (
   insert into kantoku.tasks (${namesOf(aloneColumns)})${alone.sql}
+  where ${passage.isOpen}
   on conflict (key, namespace) where key is not null do nothing
   returning id, namespace, definition, version, priority, status, owner
 )`;
@@ -105,34 +107,50 @@ const timed = ({ sql }: { readonly sql: string }) => `, timed as (
   where (actor in (select id from inserted)) is true
 )`;
 
-const losers = `
+const losers = ({ refusals }: Passage) => `
 select id from unnest($1::text::uuid[]) as given (id)
-where (id in (select id from inserted)) is not true`;
+where (id in (select id from inserted)) is not true${
+  refusals &&
+  `
+union all
+select case${refusals} end::text::uuid`
+}`;
 
-const submitted = submittedAlone + journaled(events.alone);
+/** Submits of tasks that stand alone, with what else they write. */
+const submitting = (next: number, rest: string) =>
+  inTwoForms(
+    next,
+    (passage) => submittedAlone(passage) + journaled(events.alone) + rest + losers(passage),
+  );
 
 /**
  * Submits of a batch, in the order of their keys: two batches that hold the same keys in opposite
  * orders would wait for each other. Answers with the losers.
  */
 export const insertTasks = {
-  plain: submitted + losers,
-  queued: submitted + queued + losers,
-  timed: submitted + timed(timers.alone) + losers,
-  queuedAndTimed: submitted + queued + timed(timers.alone) + losers,
-  inGraph: submittedInGraph + journaled(events.inGraph) + queued + timed(timers.inGraph) + losers,
+  plain: submitting(events.alone.next, ""),
+  queued: submitting(events.alone.next, queued),
+  timed: submitting(timers.alone.next, timed(timers.alone)),
+  queuedAndTimed: submitting(timers.alone.next, queued + timed(timers.alone)),
+  inGraph: {
+    text:
+      submittedInGraph +
+      journaled(events.inGraph) +
+      queued +
+      timed(timers.inGraph) +
+      losers(behindFence),
+  },
 } as const;
 
 export function insertTasksStatement(submits: readonly Submit[]): Statement {
   const isTimed = submits.some(({ timersSet }) => timersSet.length > 0);
   const parameters = [...alone.parameters(submits), ...events.alone.parameters(submits)];
   if (!isTimed) {
-    const text = submits.some(isQueued) ? insertTasks.queued : insertTasks.plain;
-    return { text, parameters, answers: "losers" };
+    const forms = submits.some(isQueued) ? insertTasks.queued : insertTasks.plain;
+    return { ...forms, parameters, answers: "losers" };
   }
-  const text = submits.some(isQueued) ? insertTasks.queuedAndTimed : insertTasks.timed;
   return {
-    text,
+    ...(submits.some(isQueued) ? insertTasks.queuedAndTimed : insertTasks.timed),
     parameters: [...parameters, ...timers.alone.parameters(submits)],
     answers: "losers",
   };
@@ -148,7 +166,7 @@ export function insertGraphStatement(submits: readonly Submit[]): Statement {
     ...events.inGraph.parameters(submits),
     ...timers.inGraph.parameters(submits),
   ];
-  return { text: insertTasks.inGraph, parameters, answers: "losers" };
+  return { ...insertTasks.inGraph, parameters, answers: "losers" };
 }
 
 function namesOf(columns: readonly Column<Submit>[]): string {

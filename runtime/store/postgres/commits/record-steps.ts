@@ -1,6 +1,7 @@
 import type { StepsTurn } from "../../turns.ts";
 import { plainArray } from "../arrays.ts";
 import { eventRows } from "./append-events.ts";
+import { inTwoForms } from "./fence.ts";
 import type { Statement } from "./statement.ts";
 import { watchedOrRefused } from "./watched.ts";
 
@@ -11,23 +12,28 @@ const events = eventRows(4);
  * this moment may get a step of ours, and then one of the two stands before a taken seq. Answers
  * with the tasks that another node watches.
  */
-export const recordSteps = `
-with held as (
+export const recordSteps = inTwoForms(
+  events.next,
+  (passage) => `
+with ${passage.clauses} held as (
   select id, watched from kantoku.tasks
   where id = any ($2::text::uuid[]) and owner is not distinct from $1::uuid
 ), journaled as (
   insert into kantoku.events (actor, seq, type, at, data)${events.sql}
+  where ${passage.isOpen}
 )${watchedOrRefused({
-  among: "held",
-  ids: "$2::text::uuid[]",
-  count: "$3",
-  otherwise: "steps of tasks that are not this node''s",
-})}`;
+    among: "held",
+    ids: "$2::text::uuid[]",
+    count: "$3",
+    otherwise: "steps of tasks that are not this node''s",
+    passage,
+  })}`,
+);
 
 export function recordStepsStatement(node: string, turns: readonly StepsTurn[]): Statement {
   const ids = plainArray(turns.map(({ id }) => id));
   return {
-    text: recordSteps,
+    ...recordSteps,
     parameters: [node, ids, turns.length, ...events.parameters(turns)],
     answers: "watched",
   };

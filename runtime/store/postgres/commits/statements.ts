@@ -2,7 +2,7 @@ import type { Batch, TaskLinks, TaskTurn } from "../../turns.ts";
 import { chunksOf } from "../arrays.ts";
 import type { Parameter } from "../line.ts";
 import { appendEvents, appendEventsParameters } from "./append-events.ts";
-import { enter, enterParameters } from "./enter.ts";
+import { enter, enterParameters } from "./fence.ts";
 import { insertGraphStatement, insertTasks, insertTasksStatement } from "./insert-tasks.ts";
 import { consumeLetters, consumeLettersParameters } from "./letters.ts";
 import {
@@ -23,7 +23,7 @@ import {
 import { recordSteps, recordStepsStatement } from "./record-steps.ts";
 import { isRestarted, refuseRenewed, refuseRenewedParameters } from "./refuse-renewed.ts";
 import { depthOf, sortTurns } from "./sorting.ts";
-import type { Statement } from "./statement.ts";
+import type { Statement, Writing } from "./statement.ts";
 import { clearTimers, clearTimersParameters, setTimers, setTimersParameters } from "./timers.ts";
 import { updateForetoldStatement, updateTasks, updateTasksStatement } from "./update-tasks.ts";
 import {
@@ -36,10 +36,10 @@ import {
 /** Every text that a batch may send. */
 export const commitTexts: readonly string[] = [
   enter,
-  ...Object.values(insertTasks),
-  ...Object.values(updateTasks),
+  ...[...Object.values(insertTasks), ...Object.values(updateTasks), recordSteps].flatMap(
+    (forms): string[] => Object.values(forms),
+  ),
   refuseRenewed,
-  recordSteps,
   appendEvents,
   clearTimers,
   setTimers,
@@ -59,14 +59,24 @@ export const commitTexts: readonly string[] = [
 const turnsMax = 1000;
 
 /** What a batch writes, in the order in which locks are taken. What has no rows is left out. */
-export function statementsOf(batch: Batch): Statement[] {
+export function writingOf(batch: Batch): Writing {
+  const parts = partsOf(batch);
+  const fence = enterParameters(batch);
+  const [only] = parts;
+  if (parts.length === 1 && only?.alone !== undefined) {
+    const whole = { ...only, text: only.alone, parameters: [...only.parameters, ...fence] };
+    return { statements: [whole], isWhole: true };
+  }
+  return { statements: [{ text: enter, parameters: fence }, ...parts], isWhole: false };
+}
+
+function partsOf(batch: Batch): Statement[] {
   const sorted = sortTurns(batch);
   const { submits, roots, members, registrations, workerUpdates } = sorted;
   const updates = [...sorted.updates, ...sorted.foretold];
   const linked = [...roots, ...members, ...updates].filter(({ links }) => links !== undefined);
   const workerTurns = [...registrations, ...workerUpdates];
   return [
-    { text: enter, parameters: enterParameters(batch) },
     ...Array.from(chunksOf(submits, turnsMax), insertTasksStatement),
     ...Array.from(chunksOf(roots, turnsMax), insertGraphStatement),
     // No statement sees what it inserts itself: parents are there before their children.

@@ -2,6 +2,7 @@ import type { TaskTurn } from "../../turns.ts";
 import type { Parameter } from "../line.ts";
 import { eventRows } from "./append-events.ts";
 import { type Column, type Rows, rowsOf } from "./columns.ts";
+import { behindFence, inTwoForms, type Passage } from "./fence.ts";
 import { isQueued } from "./sorting.ts";
 import { stateColumns } from "./state-columns.ts";
 import type { Statement } from "./statement.ts";
@@ -23,6 +24,7 @@ const unowned = rowsOf(2, [...updateColumns, inputColumn]);
 
 interface Variant {
   readonly given: Rows<TaskTurn>;
+  readonly events: Rows<TaskTurn>;
   readonly set: readonly string[];
   readonly mayWrite: string;
 }
@@ -34,8 +36,9 @@ interface Variant {
  * "is not distinct from" where "=" would do, because no index can serve it: all that this node
  * owns is no way to a task.
  */
-const updating = ({ given, set, mayWrite }: Variant) => `
-with given as (${given.sql}
+const updating = ({ given, events, set, mayWrite }: Variant, passage: Passage) => `
+with ${passage.clauses} given as (${given.sql}
+  where ${passage.isOpen}
 ), touched as (
   update kantoku.tasks as tasks
   set ${set.join(",\n    ")}
@@ -47,7 +50,8 @@ with given as (${given.sql}
   returning tasks.id, tasks.namespace, tasks.definition, tasks.version, tasks.priority,
     tasks.status, tasks.owner, tasks.watched
 ), journaled as (
-  insert into kantoku.events (actor, seq, type, at, data)${eventRows(given.next + 1).sql}
+  insert into kantoku.events (actor, seq, type, at, data)${events.sql}
+  where ${passage.isOpen}
 )`;
 
 const queued = `, queued as (
@@ -56,54 +60,58 @@ const queued = `, queued as (
   where status = 'ready' and owner is null
 )`;
 
-const watched = ({ key, next }: Rows<TaskTurn>) =>
+const watched = ({ key, next }: Rows<TaskTurn>, passage: Passage) =>
   watchedOrRefused({
     among: "touched",
     ids: key,
     count: `$${next}`,
     otherwise: "tasks stand elsewhere",
+    passage,
   });
 
 const fromGiven = stateColumns.map(({ name }) => `${name} = given.${name}`);
-const updated = updating({
+const update: Variant = {
   given: known,
+  events: eventRows(known.next + 1),
   set: fromGiven,
   mayWrite: "tasks.owner is not distinct from $1::uuid",
-});
+};
 /** Tasks that waited unowned for what ends in the same batch; with it comes their input. */
-const foretold = updating({
+const begin: Variant = {
   given: unowned,
+  events: eventRows(unowned.next + 1),
   set: [...fromGiven, "input = coalesce(given.input, tasks.input)"],
   mayWrite: "tasks.owner is null",
-});
+};
 
 export const updateTasks = {
-  foretold: foretold + queued + watched(unowned),
-  plain: updated + watched(known),
-  queued: updated + queued + watched(known),
+  plain: inTwoForms(
+    update.events.next,
+    (passage) => updating(update, passage) + watched(known, passage),
+  ),
+  queued: inTwoForms(
+    update.events.next,
+    (passage) => updating(update, passage) + queued + watched(known, passage),
+  ),
+  foretold: { text: updating(begin, behindFence) + queued + watched(unowned, behindFence) },
 } as const;
 
 export function updateTasksStatement(node: string, updates: readonly TaskTurn[]): Statement {
   return {
-    text: updates.some(isQueued) ? updateTasks.queued : updateTasks.plain,
-    parameters: parametersOf(known, { node, updates }),
+    ...(updates.some(isQueued) ? updateTasks.queued : updateTasks.plain),
+    parameters: parametersOf(update, { node, updates }),
     answers: "watched",
   };
 }
 
 export function updateForetoldStatement(node: string, updates: readonly TaskTurn[]): Statement {
-  const parameters = parametersOf(unowned, { node, updates });
-  return { text: updateTasks.foretold, parameters, answers: "watched" };
+  const parameters = parametersOf(begin, { node, updates });
+  return { ...updateTasks.foretold, parameters, answers: "watched" };
 }
 
 function parametersOf(
-  rows: Rows<TaskTurn>,
+  { given, events }: Variant,
   { node, updates }: { node: string; updates: readonly TaskTurn[] },
 ): Parameter[] {
-  return [
-    node,
-    ...rows.parameters(updates),
-    updates.length,
-    ...eventRows(rows.next + 1).parameters(updates),
-  ];
+  return [node, ...given.parameters(updates), updates.length, ...events.parameters(updates)];
 }
