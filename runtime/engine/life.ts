@@ -125,7 +125,7 @@ export class Life {
       release: (actors) => this.#release(actors.map(({ identity }) => identity.id)),
     });
     this.directory.connect(this.backlog);
-    this.pipelines = new PipelineBook({ store: store.pipelines, clock });
+    this.pipelines = new PipelineBook({ store: store.pipelines, pool: this.pool, clock });
     this.sizes = new RootSizes({ graphs: store.graphs, clock });
     const joins = new Joins({
       store,

@@ -3,6 +3,7 @@ import { type DefinitionRef, type PipelineVersion, pipelineKey } from "../graph/
 import type { Clock } from "../ports/clock.ts";
 import type { PipelineRow } from "../store/rows.ts";
 import type { PipelineStore } from "../store/store.ts";
+import type { Pool } from "./pool.ts";
 
 /**
  * Registered pipelines. A version never changes and is remembered; what a name stands for is read
@@ -11,12 +12,14 @@ import type { PipelineStore } from "../store/store.ts";
  */
 export class PipelineBook {
   readonly #store: PipelineStore;
+  readonly #pool: Pool;
   readonly #clock: Clock;
   readonly #versions = new Map<string, PipelineVersion>();
   readonly #asked = new Map<string, Promise<PipelineVersion | null>>();
 
-  constructor(options: { store: PipelineStore; clock: Clock }) {
+  constructor(options: { store: PipelineStore; pool: Pool; clock: Clock }) {
     this.#store = options.store;
+    this.#pool = options.pool;
     this.#clock = options.clock;
   }
 
@@ -30,12 +33,18 @@ export class PipelineBook {
     return asked;
   }
 
-  /** Those definitions of a graph that are pipelines, by `pipelineKey`. */
+  /**
+   * Those definitions of a graph that are pipelines, by `pipelineKey`. What a worker serves here
+   * need not be looked up.
+   */
   async findAll(namespace: string, graph: Graph): Promise<ReadonlyMap<string, PipelineVersion>> {
     const refs = Object.values<GraphTask>(graph.tasks).filter((it) => "definition" in it);
     const distinct = new Map(refs.map((ref) => [pipelineKey(ref), ref]));
+    const unserved = [...distinct].filter(
+      ([, { definition }]) => !this.#pool.isServedAnyVersion({ namespace, definition }),
+    );
     const found = await Promise.all(
-      Array.from(distinct, async ([key, ref]) => [key, await this.find(namespace, ref)] as const),
+      unserved.map(async ([key, ref]) => [key, await this.find(namespace, ref)] as const),
     );
     return new Map(found.flatMap(([key, version]) => (version === null ? [] : [[key, version]])));
   }

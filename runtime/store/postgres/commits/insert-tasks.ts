@@ -43,7 +43,6 @@ const placeColumns: readonly Column<Submit>[] = [
 
 const aloneColumns = [...identityColumns, ...stateColumns];
 const alone = rowsOf(1, aloneColumns);
-const inGraph = rowsOf(1, [...aloneColumns, ...placeColumns]);
 
 /** Where a task stands alone, only its key can be another's. */
 const submittedAlone = (passage: Passage) => `
@@ -54,6 +53,9 @@ with ${passage.clauses} inserted as (
   returning id, namespace, definition, version, priority, status, owner
 )`;
 
+const placedColumns = [...aloneColumns, ...placeColumns];
+const inGraph = rowsOf(1, placedColumns);
+
 /**
  * A task under another is inserted only where that one is: all of a graph goes with the key of its
  * root. A child that its parent's earlier attempt made is there already, and so is a new root
@@ -62,7 +64,7 @@ with ${passage.clauses} inserted as (
  */
 const submittedInGraph = `
 with inserted as (
-  insert into kantoku.tasks (${namesOf([...aloneColumns, ...placeColumns])})
+  insert into kantoku.tasks (${namesOf(placedColumns)})
   select * from (${inGraph.sql}
   ) as given
   where (parent is null or (parent in (
@@ -77,8 +79,31 @@ with inserted as (
   returning id, namespace, definition, version, priority, status, owner
 )`;
 
-const events = { alone: eventRows(alone.next), inGraph: eventRows(inGraph.next + 2) };
-const timers = { alone: timerRows(events.alone.next), inGraph: timerRows(events.inGraph.next) };
+/**
+ * Under a task of the same batch no place can be taken, and to look for one costs a fifth. The seq
+ * is for the planner: no index has it, so the one of the ids is the one to take.
+ */
+const submittedAsMembers = `
+with inserted as (
+  insert into kantoku.tasks (${namesOf(placedColumns)})
+  select * from (${inGraph.sql}
+  ) as given
+  where (parent in (
+    select id from kantoku.tasks where id = any ($${inGraph.next}::text::uuid[]) and seq > 0
+  )) is true
+  returning id, namespace, definition, version, priority, status, owner
+)`;
+
+const events = {
+  alone: eventRows(alone.next),
+  inGraph: eventRows(inGraph.next + 2),
+  members: eventRows(inGraph.next + 1),
+};
+const timers = {
+  alone: timerRows(events.alone.next),
+  inGraph: timerRows(events.inGraph.next),
+  members: timerRows(events.members.next),
+};
 
 /** Left out where nothing would be queued or timed: what is planned is also started and ended. */
 const queued = `, queued as (
@@ -140,6 +165,14 @@ export const insertTasks = {
       timed(timers.inGraph) +
       losers(behindFence),
   },
+  members: {
+    text:
+      submittedAsMembers +
+      journaled(events.members) +
+      queued +
+      timed(timers.members) +
+      losers(behindFence),
+  },
 } as const;
 
 export function insertTasksStatement(submits: readonly Submit[]): Statement {
@@ -167,6 +200,18 @@ export function insertGraphStatement(submits: readonly Submit[]): Statement {
     ...timers.inGraph.parameters(submits),
   ];
   return { ...insertTasks.inGraph, parameters, answers: "losers" };
+}
+
+/** Of tasks whose parents are of the same batch. */
+export function insertMembersStatement(members: readonly Submit[]): Statement {
+  const parents = new Set(members.flatMap(({ identity: { parent } }) => parent ?? []));
+  const parameters = [
+    ...inGraph.parameters(members),
+    plainArray([...parents]),
+    ...events.members.parameters(members),
+    ...timers.members.parameters(members),
+  ];
+  return { ...insertTasks.members, parameters, answers: "losers" };
 }
 
 function namesOf(columns: readonly Column<Submit>[]): string {

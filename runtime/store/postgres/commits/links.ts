@@ -15,7 +15,7 @@ where tasks.id = any ($1::text::uuid[]) and tasks.id = given.id`;
  * Of tasks whose submit was lost to another one there is nothing to wait for. That their seq is
  * looked at is for the planner: no index has it, so the one of the ids is the one to take.
  */
-export const insertEdges = `
+const drawn = `
 with given as (
   select unnest($1::text::uuid[]) as dependency, unnest($2::text::uuid[]) as dependent
 ), drawn as (
@@ -23,13 +23,21 @@ with given as (
   select dependency, dependent from given
   where (dependent in (
     select id from kantoku.tasks where id = any ($3::text::uuid[]) and seq > 0
-  )) is true
-  on conflict do nothing
+  )) is true`;
+
+const gated = `
   returning dependent
 )
 insert into kantoku.gates as gates (task, pending)
-select dependent, count(*) from drawn group by dependent order by dependent
-on conflict (task) do update set pending = gates.pending + excluded.pending`;
+select dependent, count(*) from drawn group by dependent order by dependent`;
+
+export const insertEdges = {
+  /** Nothing of theirs can be there before them, and to look for it costs a third. */
+  ofNew: drawn + gated,
+  ofKnown: `${drawn}
+  on conflict do nothing${gated}
+on conflict (task) do update set pending = gates.pending + excluded.pending`,
+} as const;
 
 const released = `'{"type":"released"}'`;
 

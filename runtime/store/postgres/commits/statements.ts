@@ -3,7 +3,12 @@ import { chunksOf } from "../arrays.ts";
 import type { Parameter } from "../line.ts";
 import { appendEvents, appendEventsParameters } from "./append-events.ts";
 import { enter, enterParameters } from "./fence.ts";
-import { insertGraphStatement, insertTasks, insertTasksStatement } from "./insert-tasks.ts";
+import {
+  insertGraphStatement,
+  insertMembersStatement,
+  insertTasks,
+  insertTasksStatement,
+} from "./insert-tasks.ts";
 import { consumeLetters, consumeLettersParameters } from "./letters.ts";
 import {
   askGates,
@@ -47,7 +52,7 @@ export const commitTexts: readonly string[] = [
   insertWorkers,
   updateWorkers,
   resolveInputs,
-  insertEdges,
+  ...Object.values(insertEdges),
   postLetters,
   writeToChildren,
   reopenDependencies,
@@ -81,7 +86,7 @@ function partsOf(batch: Batch): Statement[] {
     ...Array.from(chunksOf(roots, turnsMax), insertGraphStatement),
     // No statement sees what it inserts itself: parents are there before their children.
     ...Array.from(Map.groupBy(members, depthOf).values()).flatMap((generation) =>
-      Array.from(chunksOf(generation, turnsMax), insertGraphStatement),
+      Array.from(chunksOf(generation, turnsMax), insertMembersStatement),
     ),
     ...Array.from(chunksOf(sorted.updates, turnsMax), (turns) =>
       updateTasksStatement(batch.node, turns),
@@ -109,17 +114,15 @@ function linkStatements(turns: readonly TaskTurn[]): Statement[] {
   const having = (isIt: (links: TaskLinks) => boolean) =>
     turns.filter(({ links }) => links !== undefined && isIt(links));
   const letters = { answers: "letters" } as const;
+  const dependents = having(({ dependsOn }) => dependsOn !== undefined);
   return [
     ...inChunks(
       resolveInputs,
       having(({ input, isForetold }) => input !== undefined && isForetold !== true),
       resolveInputsParameters,
     ),
-    ...inChunks(
-      insertEdges,
-      having(({ dependsOn }) => dependsOn !== undefined),
-      insertEdgesParameters,
-    ),
+    ...inChunks(insertEdges.ofNew, dependents.filter(isNew), insertEdgesParameters),
+    ...inChunks(insertEdges.ofKnown, dependents.filter(isKnown), insertEdgesParameters),
     ...inChunks(
       postLetters,
       having(({ posts }) => posts !== undefined),
@@ -168,6 +171,14 @@ function inChunks<T>(
     parameters: toParameters(chunk),
     ...rest,
   }));
+}
+
+function isNew({ identity }: TaskTurn): boolean {
+  return identity !== null;
+}
+
+function isKnown({ identity }: TaskTurn): boolean {
+  return identity === null;
 }
 
 function clearsTimers({ timersCleared }: TaskTurn): boolean {
