@@ -6,8 +6,9 @@ import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.t
 import { isStoreError, type Store } from "../../runtime/store/store.ts";
 import { openTestDatabase, type TestDatabase } from "../support/database.ts";
 import { faultOf } from "../support/fault.ts";
+import { submitRoot, submitRunningMember, submitWaitingMember } from "../support/graph-turns.ts";
 import { enlistNode } from "../support/test-node.ts";
-import { submit } from "../support/turns.ts";
+import { newId, submit } from "../support/turns.ts";
 
 describe("migrations", () => {
   let database: TestDatabase;
@@ -96,6 +97,55 @@ describe("migrations", () => {
     await sql`drop owned by limited`;
     await sql`drop role limited`;
   });
+
+  test("edges of graphs that are under way move into the rows of their tasks", async () => {
+    await migrateTo(3);
+    const root = submitRoot({}, { state: { owner: null } });
+    const first = submitRunningMember({ root }, newId());
+    const last = submitWaitingMember({ root }, [first]);
+    for (const { identity, state } of [root, first, last]) {
+      const row = { ...identity, ...state };
+      await sql`
+        insert into kantoku.tasks (id, namespace, definition, priority, input, labels, metadata, root,
+          parent, created_at, status, version, seq, snapshot, attempt, kind, name, depth, awaited)
+        values (${row.id}, 'default', 'resize', 10, '{}', '{}', '{}', ${row.root}, ${row.parent},
+          now(), ${row.status}, '', 1, '{}', 0, ${row.place?.kind ?? "task"},
+          ${row.place?.name ?? null}, ${row.place?.depth ?? 0}, ${row.place?.isAwaited ?? false})`;
+      await sql`
+        insert into kantoku.events (actor, seq, type, at, data)
+        values (${row.id}, 1, 'task.submitted', now(), '{}')`;
+    }
+    const edges = [
+      { dependency: first.id, dependent: last.id },
+      { dependency: first.id, dependent: root.id },
+      { dependency: last.id, dependent: root.id },
+    ];
+    await sql`insert into kantoku.edges ${sql(edges)}`;
+    const gates = [
+      { task: last.id, pending: 1 },
+      { task: root.id, pending: 2 },
+    ];
+    await sql`insert into kantoku.gates ${sql(gates)}`;
+
+    const store = await open();
+    const moved = await store.graphs.edges(root.id);
+    expect(moved).toHaveLength(edges.length);
+    expect(moved).toEqual(expect.arrayContaining(edges));
+    const found = (await store.doctor()).map(({ invariant }) => invariant);
+    expect(found.filter((it) => /gate|dependenc/.test(it))).toEqual([]);
+  });
+
+  async function migrateTo(version: number): Promise<void> {
+    await sql`create schema kantoku`;
+    await sql`
+      create table kantoku.migrations (
+        version int primary key, name text not null, applied_at timestamptz not null default now()
+      )`;
+    for (const { version: number, name, text } of migrations.slice(0, version)) {
+      await sql.unsafe(text);
+      await sql`insert into kantoku.migrations (version, name) values (${number}, ${name})`;
+    }
+  }
 
   test("stores in schemas of different names do not see each other", async () => {
     const [one, two] = [await open("one"), await open("two")];

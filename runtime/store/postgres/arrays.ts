@@ -22,6 +22,11 @@ export function plainArray(cells: readonly Cell[]): string {
   return `{${JSON.stringify(cells).slice(1, -1)}}`;
 }
 
+/** Each once: an array as a cell of another. */
+export function idArray(ids: readonly string[]): string {
+  return `{${[...new Set(ids)].join(",")}}`;
+}
+
 /** JSON escapes more than the quotes and backslashes that PostgreSQL knows to be escaped. */
 function isWrittenAlike(cell: string | null): boolean {
   return cell === null || (!control.test(cell) && cell.isWellFormed());

@@ -134,11 +134,19 @@ const checks: Readonly<Record<string, string>> = {
   "gate-counts-dependencies": `
     select gates.task as id
     from kantoku.gates as gates
-    left join kantoku.edges as edges on edges.dependent = gates.task
-    left join kantoku.tasks as tasks on tasks.id = edges.dependency
+    left join unnest(gates.dependencies) as dependency on true
+    left join kantoku.tasks as tasks on tasks.id = dependency
     left join kantoku.tasks as own on own.id = gates.task
     group by gates.task, gates.pending, own.id
     having own.id is null or count(tasks.id) filter (where tasks.ended_at is null) <> gates.pending`,
+
+  /** Whom a gate counts knows of it, or its end would not be counted. */
+  "dependencies-know-dependents": `
+    select gates.task as id
+    from kantoku.gates as gates
+    cross join unnest(gates.dependencies) as dependency
+    join kantoku.tasks as tasks on tasks.id = dependency
+    where gates.task <> all (coalesce(tasks.dependents, '{}'))`,
 
   /** Every letter is addressed to a task that exists. */
   "mail-has-actor": `

@@ -4,17 +4,18 @@ import type { Connections } from "./connections.ts";
 import { isId, taskColumns, taskOf } from "./rows.ts";
 
 export const dependenciesOf = `
-select edges.dependent, tasks.id, tasks.parent, coalesce(tasks.name, '') as name, tasks.status, tasks.output,
+select gates.task as dependent, tasks.id, tasks.parent, coalesce(tasks.name, '') as name, tasks.status, tasks.output,
   tasks.error
-from kantoku.edges as edges
-join kantoku.tasks as tasks on tasks.id = edges.dependency
-where edges.dependent = any ($1::text::uuid[])`;
+from kantoku.gates as gates
+cross join unnest(gates.dependencies) as dependency
+join kantoku.tasks as tasks on tasks.id = dependency
+where gates.task = any ($1::text::uuid[])`;
 
 const size = "select count(*)::int as size from kantoku.tasks where root = $1::uuid and root <> id";
 
 const edges = `
-select dependency, dependent from kantoku.edges
-where dependent = $1::uuid or dependent in (
+select unnest(dependencies) as dependency, task as dependent from kantoku.gates
+where task = $1::uuid or task in (
   select id from kantoku.tasks where root = $1::uuid and root <> id
 )`;
 

@@ -3,6 +3,7 @@ import { type Line, openLine } from "./line.ts";
 import { init } from "./migrations/000001_init.ts";
 import { graphs } from "./migrations/000002_graphs.ts";
 import { shortJournals } from "./migrations/000003_short_journals.ts";
+import { edgesInRows } from "./migrations/000004_edges_in_rows.ts";
 import { storeErrorOf } from "./sql-state.ts";
 
 interface Migration {
@@ -16,6 +17,7 @@ export const migrations: readonly Migration[] = [
   { version: 1, name: "init", text: init },
   { version: 2, name: "graphs", text: graphs },
   { version: 3, name: "short journals", text: shortJournals },
+  { version: 4, name: "edges in rows", text: edgesInRows },
 ];
 
 const known = migrations.length;

@@ -96,8 +96,6 @@ with trees as (
   delete from kantoku.watches where task = any (array(select id from doomed))
 ), gates as (
   delete from kantoku.gates where task = any (array(select id from doomed))
-), edges as (
-  delete from kantoku.edges where dependent = any (array(select id from doomed))
 ), tasks as (
   delete from kantoku.tasks where id = any (array(select id from doomed))
 )

@@ -2,7 +2,7 @@ import { plainArray } from "../arrays.ts";
 import { eventRows } from "./append-events.ts";
 import { type Column, rowsOf } from "./columns.ts";
 import { behindFence, inTwoForms, type Passage } from "./fence.ts";
-import { isQueued, type Submit } from "./sorting.ts";
+import { isQueued, type PlacedSubmit, type Submit } from "./sorting.ts";
 import { stateColumns } from "./state-columns.ts";
 import type { Statement } from "./statement.ts";
 import { timerRows } from "./timers.ts";
@@ -27,7 +27,8 @@ const identityColumns: readonly Column<Submit>[] = [
   { name: "created_at", type: "instant", cell: ({ identity }) => identity.createdAt },
 ];
 
-const placeColumns: readonly Column<Submit>[] = [
+const placeColumns: readonly Column<PlacedSubmit>[] = [
+  { name: "dependents", type: "uuids", cell: ({ dependents }) => dependents },
   { name: "kind", type: "text", cell: ({ identity: { place } }) => place?.kind ?? "task" },
   { name: "name", type: "text", cell: ({ identity: { place } }) => place?.name ?? null },
   { name: "graph", type: "json", cell: ({ identity: { place } }) => place?.graph ?? null },
@@ -53,7 +54,7 @@ with ${passage.clauses} inserted as (
   returning id, namespace, definition, version, priority, status, owner
 )`;
 
-const placedColumns = [...aloneColumns, ...placeColumns];
+const placedColumns: readonly Column<PlacedSubmit>[] = [...aloneColumns, ...placeColumns];
 const inGraph = rowsOf(1, placedColumns);
 
 /**
@@ -189,7 +190,7 @@ export function insertTasksStatement(submits: readonly Submit[]): Statement {
   };
 }
 
-export function insertGraphStatement(submits: readonly Submit[]): Statement {
+export function insertGraphStatement(submits: readonly PlacedSubmit[]): Statement {
   const parents = new Set(submits.flatMap(({ identity: { parent } }) => parent ?? []));
   const restarted = submits.flatMap(({ identity: { restart } }) => restart?.of ?? []);
   const parameters = [
@@ -203,7 +204,7 @@ export function insertGraphStatement(submits: readonly Submit[]): Statement {
 }
 
 /** Of tasks whose parents are of the same batch. */
-export function insertMembersStatement(members: readonly Submit[]): Statement {
+export function insertMembersStatement(members: readonly PlacedSubmit[]): Statement {
   const parents = new Set(members.flatMap(({ identity: { parent } }) => parent ?? []));
   const parameters = [
     ...inGraph.parameters(members),
@@ -214,6 +215,6 @@ export function insertMembersStatement(members: readonly Submit[]): Statement {
   return { ...insertTasks.members, parameters, answers: "losers" };
 }
 
-function namesOf(columns: readonly Column<Submit>[]): string {
+function namesOf(columns: readonly { readonly name: string }[]): string {
   return columns.map(({ name }) => name).join(", ");
 }

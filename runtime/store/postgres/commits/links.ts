@@ -1,7 +1,8 @@
 import type { TaskTurn } from "../../turns.ts";
-import { plainArray, textArray } from "../arrays.ts";
+import { idArray, plainArray, textArray } from "../arrays.ts";
 import type { Parameter } from "../line.ts";
 import { ktStale } from "../sql-state.ts";
+import type { Dependents } from "./sorting.ts";
 
 /** The input that a task waited for. */
 export const resolveInputs = `
@@ -12,32 +13,45 @@ from (
 where tasks.id = any ($1::text::uuid[]) and tasks.id = given.id`;
 
 /**
- * Of tasks whose submit was lost to another one there is nothing to wait for. That their seq is
- * looked at is for the planner: no index has it, so the one of the ids is the one to take.
+ * Gates, with what they count. Of tasks whose submit was lost to another one there is nothing to
+ * wait for. That their seq is looked at is for the planner: no index has it, so the one of the ids
+ * is the one to take.
  */
-const drawn = `
-with given as (
-  select unnest($1::text::uuid[]) as dependency, unnest($2::text::uuid[]) as dependent
-), drawn as (
-  insert into kantoku.edges (dependency, dependent)
-  select dependency, dependent from given
-  where (dependent in (
-    select id from kantoku.tasks where id = any ($3::text::uuid[]) and seq > 0
-  )) is true`;
-
 const gated = `
-  returning dependent
-)
-insert into kantoku.gates as gates (task, pending)
-select dependent, count(*) from drawn group by dependent order by dependent`;
+insert into kantoku.gates as gates (task, dependencies, pending)
+select task, dependencies, cardinality(dependencies)
+from (
+  select unnest($1::text::uuid[]) as task, unnest($2::text::text[])::uuid[] as dependencies
+) as given
+where (task in (
+  select id from kantoku.tasks where id = any ($1::text::uuid[]) and seq > 0
+)) is true
+order by task`;
 
-export const insertEdges = {
+const added = `array(
+  select dependency from unnest(excluded.dependencies) as dependency
+  where dependency <> all (gates.dependencies)
+)`;
+
+export const writeGates = {
   /** Nothing of theirs can be there before them, and to look for it costs a third. */
-  ofNew: drawn + gated,
-  ofKnown: `${drawn}
-  on conflict do nothing${gated}
-on conflict (task) do update set pending = gates.pending + excluded.pending`,
+  ofNew: gated,
+  ofKnown: `${gated}
+on conflict (task) do update set
+  pending = gates.pending + cardinality(${added}),
+  dependencies = gates.dependencies || ${added}`,
 } as const;
+
+/** Of tasks that were there before who waits for them: others are inserted with their dependents. */
+export const addDependents = `
+update kantoku.tasks as tasks set dependents = coalesce(tasks.dependents, '{}') || array(
+  select dependent from unnest(given.dependents) as dependent
+  where dependent <> all (coalesce(tasks.dependents, '{}'))
+)
+from (
+  select unnest($1::text::uuid[]) as id, unnest($2::text::text[])::uuid[] as dependents
+) as given
+where tasks.id = any ($1::text::uuid[]) and tasks.id = given.id`;
 
 const released = `'{"type":"released"}'`;
 
@@ -46,8 +60,9 @@ const lockedGates = `
 counted as (
   select dependent, count(*)::int as dependencies
   from (
-    -- Fenced in, or all edges would be read in the order in which they are to be grouped.
-    select dependent from kantoku.edges where dependency = any ($1::text::uuid[]) offset 0
+    -- Fenced in, or the tasks would be read in the order in which they are to be grouped.
+    select unnest(dependents) as dependent from kantoku.tasks
+    where id = any ($1::text::uuid[]) offset 0
   ) as cut
   group by dependent
 ), locked as materialized (
@@ -144,14 +159,17 @@ export function resolveInputsParameters(turns: readonly TaskTurn[]): Parameter[]
   ];
 }
 
-export function insertEdgesParameters(turns: readonly TaskTurn[]): Parameter[] {
-  const edges = turns.flatMap(({ id, links }) =>
-    (links?.dependsOn ?? []).map((dependency) => ({ dependency, dependent: id })),
-  );
+export function writeGatesParameters(turns: readonly TaskTurn[]): Parameter[] {
   return [
-    plainArray(edges.map(({ dependency }) => dependency)),
-    plainArray(edges.map(({ dependent }) => dependent)),
     plainArray(turns.map(({ id }) => id)),
+    textArray(turns.map(({ links }) => idArray(links?.dependsOn ?? []))),
+  ];
+}
+
+export function addDependentsParameters(edges: readonly Dependents[]): Parameter[] {
+  return [
+    plainArray(edges.map(({ id }) => id)),
+    textArray(edges.map(({ dependents }) => dependents)),
   ];
 }
 

@@ -1,8 +1,21 @@
 import type { TaskIdentity } from "../../rows.ts";
-import type { Batch, StepsTurn, TaskTurn, Turn, WorkerTurn } from "../../turns.ts";
+import type { Batch, StepsTurn, TaskTurn, WorkerTurn } from "../../turns.ts";
+import { idArray } from "../arrays.ts";
 
 export interface Submit extends TaskTurn {
   readonly identity: TaskIdentity;
+}
+
+/** Of a task among others. */
+export interface PlacedSubmit extends Submit {
+  /** Those that wait for its end, as an array. */
+  readonly dependents: string | null;
+}
+
+/** Those that wait for the end of a task that was there before, as an array. */
+export interface Dependents {
+  readonly id: string;
+  readonly dependents: string;
 }
 
 /** A batch by what is to be done with its turns, each part in the order in which locks are taken. */
@@ -10,11 +23,13 @@ export interface SortedBatch {
   /** By namespace and key. */
   readonly submits: readonly Submit[];
   /** Roots of graphs, roots that do another again, and children of tasks that were there before: by key, parent and name. */
-  readonly roots: readonly Submit[];
+  readonly roots: readonly PlacedSubmit[];
   /** Tasks under one of this batch, those nearest to their root first, by parent and name. */
-  readonly members: readonly Submit[];
+  readonly members: readonly PlacedSubmit[];
   /** Known tasks of this node, by id. */
   readonly updates: readonly TaskTurn[];
+  /** Known tasks that somebody waits for from now on, by id. */
+  readonly awaited: readonly Dependents[];
   /** Known tasks of nobody's, by id. */
   readonly foretold: readonly TaskTurn[];
   /** Tasks of this node of which only steps are recorded, by id. */
@@ -26,8 +41,11 @@ export interface SortedBatch {
 
 export function sortTurns({ turns }: Batch): SortedBatch {
   const tasks = turns.filter((turn) => turn.kind === "task");
+  const dependents = dependentsIn(tasks);
   const submits = tasks.filter(isSubmit);
-  const placed = submits.filter(({ identity }) => !isAlone(identity));
+  const placed = submits
+    .filter(({ identity }) => !isAlone(identity))
+    .map((turn): PlacedSubmit => ({ ...turn, dependents: dependents.get(turn.id) ?? null }));
   const known = tasks.filter((turn) => turn.identity === null);
   const born = new Set(placed.map(({ id }) => id));
   const isBornHere = ({ parent }: TaskIdentity) => parent !== null && born.has(parent);
@@ -41,6 +59,7 @@ export function sortTurns({ turns }: Batch): SortedBatch {
       .sort(byDepth),
     updates: known.filter(({ links }) => links?.isForetold !== true).sort(byId),
     foretold: known.filter(({ links }) => links?.isForetold === true).sort(byId),
+    awaited: awaitedIn(dependents, born),
     steps: turns.filter((turn) => turn.kind === "steps").sort(byId),
     registrations: workers.filter((turn) => turn.expectedSeq === 0),
     workerUpdates: workers.filter((turn) => turn.expectedSeq !== 0),
@@ -58,6 +77,28 @@ function isAlone({ place, restart }: TaskIdentity): boolean {
 
 function isSubmit(turn: TaskTurn): turn is Submit {
   return turn.identity !== null;
+}
+
+/** By dependency. */
+function dependentsIn(turns: readonly TaskTurn[]): ReadonlyMap<string, string> {
+  const dependents = new Map<string, string[]>();
+  for (const { id, links } of turns) {
+    for (const dependency of links?.dependsOn ?? []) {
+      const known = dependents.get(dependency);
+      if (known === undefined) dependents.set(dependency, [id]);
+      else known.push(id);
+    }
+  }
+  return new Map(Array.from(dependents, ([id, ids]) => [id, idArray(ids)]));
+}
+
+function awaitedIn(
+  dependents: ReadonlyMap<string, string>,
+  born: ReadonlySet<string>,
+): readonly Dependents[] {
+  return Array.from(dependents, ([id, ids]) => ({ id, dependents: ids }))
+    .filter(({ id }) => !born.has(id))
+    .sort(byId);
 }
 
 export function depthOf({ identity }: Submit): number {
@@ -83,7 +124,7 @@ function byKey({ identity: a }: Submit, { identity: b }: Submit): number {
   return byText(a.namespace, b.namespace) || byText(a.key ?? "", b.key ?? "");
 }
 
-function byId(a: Turn, b: Turn): number {
+function byId(a: { readonly id: string }, b: { readonly id: string }): number {
   return byText(a.id, b.id);
 }
 

@@ -11,9 +11,9 @@ import {
 } from "./insert-tasks.ts";
 import { consumeLetters, consumeLettersParameters } from "./letters.ts";
 import {
+  addDependents,
+  addDependentsParameters,
   askGates,
-  insertEdges,
-  insertEdgesParameters,
   linkedTasksParameters,
   postLetters,
   postLettersParameters,
@@ -22,6 +22,8 @@ import {
   reopenDependencies,
   resolveInputs,
   resolveInputsParameters,
+  writeGates,
+  writeGatesParameters,
   writeToChildren,
   writeToChildrenParameters,
 } from "./links.ts";
@@ -52,7 +54,8 @@ export const commitTexts: readonly string[] = [
   insertWorkers,
   updateWorkers,
   resolveInputs,
-  ...Object.values(insertEdges),
+  ...Object.values(writeGates),
+  addDependents,
   postLetters,
   writeToChildren,
   reopenDependencies,
@@ -95,6 +98,7 @@ function partsOf(batch: Batch): Statement[] {
     ...Array.from(chunksOf(sorted.foretold, turnsMax), (turns) =>
       updateForetoldStatement(batch.node, turns),
     ),
+    ...inChunks(addDependents, sorted.awaited, addDependentsParameters),
     ...Array.from(chunksOf(sorted.steps, turnsMax), (turns) =>
       recordStepsStatement(batch.node, turns),
     ),
@@ -121,8 +125,8 @@ function linkStatements(turns: readonly TaskTurn[]): Statement[] {
       having(({ input, isForetold }) => input !== undefined && isForetold !== true),
       resolveInputsParameters,
     ),
-    ...inChunks(insertEdges.ofNew, dependents.filter(isNew), insertEdgesParameters),
-    ...inChunks(insertEdges.ofKnown, dependents.filter(isKnown), insertEdgesParameters),
+    ...inChunks(writeGates.ofNew, dependents.filter(isNew), writeGatesParameters),
+    ...inChunks(writeGates.ofKnown, dependents.filter(isKnown), writeGatesParameters),
     ...inChunks(
       postLetters,
       having(({ posts }) => posts !== undefined),
