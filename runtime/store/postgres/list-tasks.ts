@@ -35,8 +35,13 @@ export function listStatement(query: TaskQuery): ListStatement {
 
 function filtersOf(query: TaskQuery, bind: (value: Parameter) => string): string[] {
   const { definition, labels, createdAfter, createdBefore, root, restartRoot, beyond } = query;
-  const filters = [`namespace = ${bind(query.namespace)}::text`];
-  if (definition !== undefined) filters.push(`definition = ${bind(definition)}::text`);
+  // Hashes are what the index has of names: migration 5.
+  const hasName = (column: string, name: string): string => {
+    const given = `${bind(name)}::text`;
+    return `${column} = ${given} and hashtext(${column}) = hashtext(${given})`;
+  };
+  const filters = [hasName("namespace", query.namespace)];
+  if (definition !== undefined) filters.push(hasName("definition", definition));
   if (labels !== undefined) filters.push(`labels @> ${bind(JSON.stringify(labels))}::text::jsonb`);
   if (createdAfter !== undefined) {
     filters.push(`created_at > kantoku.instant(${bind(createdAfter)}::float8)`);

@@ -4,6 +4,7 @@ import { init } from "./migrations/000001_init.ts";
 import { graphs } from "./migrations/000002_graphs.ts";
 import { shortJournals } from "./migrations/000003_short_journals.ts";
 import { edgesInRows } from "./migrations/000004_edges_in_rows.ts";
+import { hashedDefinitions } from "./migrations/000005_hashed_definitions.ts";
 import { storeErrorOf } from "./sql-state.ts";
 
 interface Migration {
@@ -18,6 +19,7 @@ export const migrations: readonly Migration[] = [
   { version: 2, name: "graphs", text: graphs },
   { version: 3, name: "short journals", text: shortJournals },
   { version: 4, name: "edges in rows", text: edgesInRows },
+  { version: 5, name: "hashed definitions", text: hashedDefinitions },
 ];
 
 const known = migrations.length;
