@@ -130,7 +130,7 @@ const checks: Readonly<Record<string, string>> = {
       and not exists (select from kantoku.mail where mail.actor = tasks.id)
       and not exists (select from kantoku.gates where gates.task = tasks.id and pending > 0)`,
 
-  /** A gate counts the dependencies of its task that have not ended. */
+  /** A gate counts the dependencies of its task that have not ended, and each of them knows of it. */
   "gate-counts-dependencies": `
     select gates.task as id
     from kantoku.gates as gates
@@ -138,15 +138,9 @@ const checks: Readonly<Record<string, string>> = {
     left join kantoku.tasks as tasks on tasks.id = dependency
     left join kantoku.tasks as own on own.id = gates.task
     group by gates.task, gates.pending, own.id
-    having own.id is null or count(tasks.id) filter (where tasks.ended_at is null) <> gates.pending`,
-
-  /** Whom a gate counts knows of it, or its end would not be counted. */
-  "dependencies-know-dependents": `
-    select gates.task as id
-    from kantoku.gates as gates
-    cross join unnest(gates.dependencies) as dependency
-    join kantoku.tasks as tasks on tasks.id = dependency
-    where gates.task <> all (coalesce(tasks.dependents, '{}'))`,
+    having own.id is null
+      or count(tasks.id) filter (where tasks.ended_at is null) <> gates.pending
+      or bool_or(tasks.id is not null and gates.task <> all (coalesce(tasks.dependents, '{}')))`,
 
   /** Every letter is addressed to a task that exists. */
   "mail-has-actor": `
