@@ -157,3 +157,35 @@ test("a step that commits beside a take-over is in the journal once, in its plac
   await step;
   expect((await store.journal.read(task.id, 0, 10)).map(({ seq }) => seq)).toEqual([1, 2, 3]);
 });
+
+test("a task without a snapshot that is taken while its turn commits brings all of its journal", async () => {
+  const node = await enlistNode(store);
+  const next = await enlistNode(other);
+  const worker = register();
+  const task = submitRunning({ node: node.id, worker: worker.id });
+  await node.commit(worker, task);
+  let turned: Promise<unknown> | undefined;
+  let taken: Promise<readonly TaskRow[]> | undefined;
+  await sql.begin(async (holder) => {
+    // Something behind the turn in the same batch waits: here a worker's row.
+    await holder`select from kantoku.workers where id = ${worker.id} for update`;
+    const draining = {
+      ...worker,
+      expectedSeq: 1,
+      row: { ...worker.row, seq: 2 },
+      events: [event(2, "worker.draining")],
+    };
+    const turn = turnOf(rowOf(task), {
+      events: [event(3, "task.cancelRequested")],
+      state: { status: "cancelling", seq: 3, snapshot: null },
+    });
+    turned = node.commit(turn, draining);
+    await untilBlocked("kantoku lane%");
+    taken = other.tasks.acquire(next.id, [task.id], worker.id);
+    await untilBlocked("kantoku takings");
+  });
+  await turned;
+  const [row] = (await taken) ?? [];
+  expect(row).toMatchObject({ seq: 3, snapshot: null, owner: next.id });
+  expect(row?.tail?.map(({ seq }) => seq)).toEqual([1, 2, 3]);
+});

@@ -34,13 +34,14 @@ export function createMailStore({ takings, desk }: Connections): MailStore {
 
     async collect(node, limit, inHand) {
       const rows = await takings.ask(collect, [node, limit, plainArray(inHand)]);
-      return rows.map((row) => ({
+      const tasks = await takenBy(node, rows, takings);
+      return tasks.map((task, index) => ({
         letter: {
-          id: String(row["letter"]),
-          actor: String(row["id"]),
-          message: String(row["message"]),
+          id: String(rows[index]?.["letter"]),
+          actor: task.id,
+          message: String(rows[index]?.["message"]),
         },
-        task: takenBy(node, row),
+        task,
       }));
     },
 

@@ -1,6 +1,8 @@
 import type { EventRow, JsonText, TaskRow } from "../rows.ts";
+import { plainArray } from "./arrays.ts";
+import type { Connection } from "./connections.ts";
 import type { Row } from "./line.ts";
-import { taskColumns, taskOf } from "./rows.ts";
+import { idOf, taskColumns, taskOf } from "./rows.ts";
 
 /**
  * Fragments of the statements that take ownership. They all begin with the node's own lease row,
@@ -70,10 +72,35 @@ export const tail = `(
     and events.seq > case when chosen.snapshot is null then 0 else chosen.seq end
 ) as tail`;
 
-/** A row of `chosen`, as it is now. */
-export function takenBy(node: string, row: Row): TaskRow {
-  const task = { ...taskOf(row), owner: node };
-  return typeof row["tail"] === "string" ? { ...task, tail: tailOf(row["tail"]) } : task;
+const tails = `
+with chosen as (
+  select id, seq, snapshot from kantoku.tasks where id = any ($1::text::uuid[]) and seq > 0
+)
+select id, ${tail} from chosen`;
+
+/**
+ * The rows of `chosen`, as they are now. A row that was committed while the statement waited for it
+ * is newer than the journal as the statement sees it: where that is all there is, it is read again.
+ */
+export async function takenBy(
+  node: string,
+  rows: readonly Row[],
+  connection: Connection,
+): Promise<TaskRow[]> {
+  const tasks = rows.map((row) => ({ ...withTail(taskOf(row), row), owner: node }));
+  const behind = tasks.filter(isBehind).map(({ id }) => id);
+  if (behind.length === 0) return tasks;
+  const again = await connection.ask(tails, [plainArray(behind)]);
+  const byId = new Map(again.map((row) => [idOf(row), row]));
+  return tasks.map((task) => withTail(task, byId.get(task.id)));
+}
+
+function isBehind({ snapshot, seq, tail }: TaskRow): boolean {
+  return snapshot === null && (tail?.at(-1)?.seq ?? 0) < seq;
+}
+
+function withTail(task: TaskRow, row: Row | undefined): TaskRow {
+  return typeof row?.["tail"] === "string" ? { ...task, tail: tailOf(row["tail"]) } : task;
 }
 
 function tailOf(text: JsonText): EventRow[] {

@@ -91,7 +91,7 @@ async function claimOn(claims: Connection, { node, heads, limit }: Claim): Promi
     try {
       const [, rows] = await Promise.all([begun, answer]);
       await line.send("commit").catch(() => {});
-      return rows.map((row) => takenBy(node, row));
+      return await takenBy(node, rows, claims);
     } catch (error) {
       await Promise.allSettled([begun, answer, line.send("rollback")]);
       if (!(error instanceof LineLost) || isRepeat) throw storeErrorOf(error);

@@ -109,12 +109,11 @@ export function createTaskStore({ takings, readers, desk }: Connections): TaskSt
       const rows = await takings.ask(acquire, [node, plainArray(known), worker ?? null]);
       const queued = rows.filter((row) => row["status"] === "ready").map(idOf);
       if (queued.length > 0) await takings.ask(leaveQueue, [plainArray(queued)]);
-      return rows.map((row) => takenBy(node, row));
+      return takenBy(node, rows, takings);
     },
 
     async acquireOfWorker(node, worker) {
-      const rows = await takings.ask(acquireOfWorker, [node, worker]);
-      return rows.map((row) => takenBy(node, row));
+      return takenBy(node, await takings.ask(acquireOfWorker, [node, worker]), takings);
     },
 
     async runningOn(workers) {

@@ -29,9 +29,14 @@ export function createTimerStore({ takings, readers }: Connections): TimerStore 
   return {
     async takeDue(node, limit) {
       const rows = await takings.ask(takeDue, [node, limit]);
-      return rows.map((row) => ({
-        timer: { actor: row["id"], kind: row["timer"], dueAt: row["due_at"] } as TimerRow,
-        task: takenBy(node, row),
+      const tasks = await takenBy(node, rows, takings);
+      return tasks.map((task, index) => ({
+        timer: {
+          actor: task.id,
+          kind: rows[index]?.["timer"],
+          dueAt: rows[index]?.["due_at"],
+        } as TimerRow,
+        task,
       }));
     },
 
