@@ -23,8 +23,13 @@ export class PipelineBook {
     this.#clock = options.clock;
   }
 
-  /** Null: no such pipeline; then the definition is a worker's. */
+  /**
+   * Null: no such pipeline; then the definition is a worker's. Whatever a worker serves here need
+   * not be looked up.
+   */
   find(namespace: string, ref: DefinitionRef): Promise<PipelineVersion | null> {
+    const { definition } = ref;
+    if (this.#pool.isServedAnyVersion({ namespace, definition })) return Promise.resolve(null);
     const key = JSON.stringify([namespace, pipelineKey(ref)]);
     const known = this.#versions.get(key);
     if (known !== undefined) return Promise.resolve(known);
@@ -33,18 +38,12 @@ export class PipelineBook {
     return asked;
   }
 
-  /**
-   * Those definitions of a graph that are pipelines, by `pipelineKey`. What a worker serves here
-   * need not be looked up.
-   */
+  /** Those definitions of a graph that are pipelines, by `pipelineKey`. */
   async findAll(namespace: string, graph: Graph): Promise<ReadonlyMap<string, PipelineVersion>> {
     const refs = Object.values<GraphTask>(graph.tasks).filter((it) => "definition" in it);
     const distinct = new Map(refs.map((ref) => [pipelineKey(ref), ref]));
-    const unserved = [...distinct].filter(
-      ([, { definition }]) => !this.#pool.isServedAnyVersion({ namespace, definition }),
-    );
     const found = await Promise.all(
-      unserved.map(async ([key, ref]) => [key, await this.find(namespace, ref)] as const),
+      Array.from(distinct, async ([key, ref]) => [key, await this.find(namespace, ref)] as const),
     );
     return new Map(found.flatMap(([key, version]) => (version === null ? [] : [[key, version]])));
   }

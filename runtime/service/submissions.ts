@@ -49,7 +49,7 @@ export class Submissions {
     const { parent } = params;
     if (parent === undefined && this.#isServed(intake)) return this.#submitTask(intake);
     const child = parent === undefined ? null : await this.#childOf(namespace, parent);
-    const pipeline = this.#isServed(intake) ? null : await this.#findPipeline(intake);
+    const pipeline = await this.#findPipeline(intake);
     if (pipeline === null) return this.#submitTask({ ...intake, child });
     assertNoAttempts({ ...params }, params.definition);
     const { version, graph } = pipeline;
@@ -75,7 +75,7 @@ export class Submissions {
     return { parent: await this.#lineage.parentFor(namespace, { token, name }), name };
   }
 
-  /** Whoever serves a definition here need not be looked up among the pipelines. */
+  /** Then it is no pipeline's, as the book of pipelines would say a tick later. */
   #isServed({ namespace, checked: { definition } }: Intake): boolean {
     return this.#engine.life.pool.isServedAnyVersion({ namespace, definition });
   }

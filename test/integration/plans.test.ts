@@ -10,6 +10,7 @@ import {
 import { readEvents, readEventsOfType } from "../../runtime/store/postgres/journal.ts";
 import { collect } from "../../runtime/store/postgres/mail.ts";
 import { free } from "../../runtime/store/postgres/nodes.ts";
+import { tails } from "../../runtime/store/postgres/ownership.ts";
 import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.ts";
 import { claim, depth } from "../../runtime/store/postgres/queue.ts";
 import {
@@ -43,6 +44,7 @@ const hotStatements: ReadonlyMap<string, Hot> = new Map([
     acquireOfWorker,
     takeDue,
     collect,
+    tails,
     release,
     free,
     depth,

@@ -4,6 +4,7 @@ import { silentLog } from "../../runtime/ports/log.ts";
 import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.ts";
 import type { TaskRow } from "../../runtime/store/rows.ts";
 import type { Store } from "../../runtime/store/store.ts";
+import type { WorkerTurn } from "../../runtime/store/turns.ts";
 import { openTestDatabase, type TestDatabase } from "../support/database.ts";
 import { submitRoot, submitWaitingMember } from "../support/graph-turns.ts";
 import { enlistNode } from "../support/test-node.ts";
@@ -48,6 +49,11 @@ async function untilBlocked(name: string): Promise<void> {
         and wait_event_type = 'Lock'`;
     if (blocked !== undefined) return;
   }
+}
+
+function drainingOf(worker: WorkerTurn): WorkerTurn {
+  const row = { ...worker.row, seq: 2 };
+  return { ...worker, expectedSeq: 1, row, events: [event(2, "worker.draining")] };
 }
 
 test("a task that is taken while it enters the queue leaves it", async () => {
@@ -144,13 +150,7 @@ test("a step that commits beside a take-over is in the journal once, in its plac
   await sql.begin(async (holder) => {
     // Something behind the steps in the same batch waits: here a worker's row.
     await holder`select from kantoku.workers where id = ${worker.id} for update`;
-    const draining = {
-      ...worker,
-      expectedSeq: 1,
-      row: { ...worker.row, seq: 2 },
-      events: [event(2, "worker.draining")],
-    };
-    step = node.commit(stepsOf(task.id, { after: 2 }), draining);
+    step = node.commit(stepsOf(task.id, { after: 2 }), drainingOf(worker));
     await untilBlocked("kantoku lane%");
     await other.tasks.acquireOfWorker(next.id, worker.id);
   });
@@ -169,17 +169,11 @@ test("a task without a snapshot that is taken while its turn commits brings all 
   await sql.begin(async (holder) => {
     // Something behind the turn in the same batch waits: here a worker's row.
     await holder`select from kantoku.workers where id = ${worker.id} for update`;
-    const draining = {
-      ...worker,
-      expectedSeq: 1,
-      row: { ...worker.row, seq: 2 },
-      events: [event(2, "worker.draining")],
-    };
     const turn = turnOf(rowOf(task), {
       events: [event(3, "task.cancelRequested")],
       state: { status: "cancelling", seq: 3, snapshot: null },
     });
-    turned = node.commit(turn, draining);
+    turned = node.commit(turn, drainingOf(worker));
     await untilBlocked("kantoku lane%");
     taken = other.tasks.acquire(next.id, [task.id], worker.id);
     await untilBlocked("kantoku takings");

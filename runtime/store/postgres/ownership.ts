@@ -72,7 +72,8 @@ export const tail = `(
     and events.seq > case when chosen.snapshot is null then 0 else chosen.seq end
 ) as tail`;
 
-const tails = `
+/** The seq is for the planner: no index has it, so the one of the ids is the one to take. */
+export const tails = `
 with chosen as (
   select id, seq, snapshot from kantoku.tasks where id = any ($1::text::uuid[]) and seq > 0
 )

@@ -31,7 +31,7 @@ const kinds = {
   text: { sent: "text", toArray: text, read: asItIs },
   json: { sent: "json", toArray: text, read: asItIs },
   jsonb: { sent: "jsonb", toArray: text, read: asItIs },
-  // Arrays of them, each as text.
+  // Arrays of ids, each as text.
   uuids: { sent: "text", toArray: text, read: (value) => `${value}::uuid[]` },
   // The driver would prepare a statement again for a boolean that is sent as one.
   bool: { sent: "text", toArray: plain, read: (value) => `${value}::bool` },
