@@ -57,18 +57,22 @@ with ${passage.clauses} inserted as (
 const placedColumns: readonly Column<PlacedSubmit>[] = [...aloneColumns, ...placeColumns];
 const inGraph = rowsOf(1, placedColumns);
 
+const submittedInPlace = (condition: string) => `
+with inserted as (
+  insert into kantoku.tasks (${namesOf(placedColumns)})
+  select * from (${inGraph.sql}
+  ) as given
+  where ${condition}
+  returning id, namespace, definition, version, priority, status, owner
+)`;
+
 /**
  * A task under another is inserted only where that one is: all of a graph goes with the key of its
  * root. A child that its parent's earlier attempt made is there already, and so is a new root
  * that somebody else has made first. What a new root does again has ended and stays so until then:
  * a restart in place waits for the lock, and sees the new root (`refuseRenewed`).
  */
-const submittedInGraph = `
-with inserted as (
-  insert into kantoku.tasks (${namesOf(placedColumns)})
-  select * from (${inGraph.sql}
-  ) as given
-  where (parent is null or (parent in (
+const submittedInGraph = submittedInPlace(`(parent is null or (parent in (
     select id from kantoku.tasks where id = any ($${inGraph.next}::text::uuid[]) for key share
   )) is true)
     and (restart_of is null or (restart_of in (
@@ -76,24 +80,15 @@ with inserted as (
       where id = any ($${inGraph.next + 1}::text::uuid[]) and ended_at is not null
       for share
     )) is true)
-  on conflict do nothing
-  returning id, namespace, definition, version, priority, status, owner
-)`;
+  on conflict do nothing`);
 
 /**
  * Under a task of the same batch no place can be taken, and to look for one costs a fifth. The seq
  * is for the planner: no index has it, so the one of the ids is the one to take.
  */
-const submittedAsMembers = `
-with inserted as (
-  insert into kantoku.tasks (${namesOf(placedColumns)})
-  select * from (${inGraph.sql}
-  ) as given
-  where (parent in (
+const submittedAsMembers = submittedInPlace(`(parent in (
     select id from kantoku.tasks where id = any ($${inGraph.next}::text::uuid[]) and seq > 0
-  )) is true
-  returning id, namespace, definition, version, priority, status, owner
-)`;
+  )) is true`);
 
 const events = {
   alone: eventRows(alone.next),
@@ -149,6 +144,10 @@ const submitting = (next: number, rest: string) =>
     (passage) => submittedAlone(passage) + journaled(events.alone) + rest + losers(passage),
   );
 
+const submittingInPlace = (submitted: string, of: "inGraph" | "members") => ({
+  text: submitted + journaled(events[of]) + queued + timed(timers[of]) + losers(behindFence),
+});
+
 /**
  * Submits of a batch, in the order of their keys: two batches that hold the same keys in opposite
  * orders would wait for each other. Answers with the losers.
@@ -158,22 +157,8 @@ export const insertTasks = {
   queued: submitting(events.alone.next, queued),
   timed: submitting(timers.alone.next, timed(timers.alone)),
   queuedAndTimed: submitting(timers.alone.next, queued + timed(timers.alone)),
-  inGraph: {
-    text:
-      submittedInGraph +
-      journaled(events.inGraph) +
-      queued +
-      timed(timers.inGraph) +
-      losers(behindFence),
-  },
-  members: {
-    text:
-      submittedAsMembers +
-      journaled(events.members) +
-      queued +
-      timed(timers.members) +
-      losers(behindFence),
-  },
+  inGraph: submittingInPlace(submittedInGraph, "inGraph"),
+  members: submittingInPlace(submittedAsMembers, "members"),
 } as const;
 
 export function insertTasksStatement(submits: readonly Submit[]): Statement {
@@ -191,11 +176,10 @@ export function insertTasksStatement(submits: readonly Submit[]): Statement {
 }
 
 export function insertGraphStatement(submits: readonly PlacedSubmit[]): Statement {
-  const parents = new Set(submits.flatMap(({ identity: { parent } }) => parent ?? []));
   const restarted = submits.flatMap(({ identity: { restart } }) => restart?.of ?? []);
   const parameters = [
     ...inGraph.parameters(submits),
-    plainArray([...parents]),
+    parentsOf(submits),
     plainArray(restarted),
     ...events.inGraph.parameters(submits),
     ...timers.inGraph.parameters(submits),
@@ -205,14 +189,17 @@ export function insertGraphStatement(submits: readonly PlacedSubmit[]): Statemen
 
 /** Of tasks whose parents are of the same batch. */
 export function insertMembersStatement(members: readonly PlacedSubmit[]): Statement {
-  const parents = new Set(members.flatMap(({ identity: { parent } }) => parent ?? []));
   const parameters = [
     ...inGraph.parameters(members),
-    plainArray([...parents]),
+    parentsOf(members),
     ...events.members.parameters(members),
     ...timers.members.parameters(members),
   ];
   return { ...insertTasks.members, parameters, answers: "losers" };
+}
+
+function parentsOf(submits: readonly PlacedSubmit[]): string {
+  return plainArray([...new Set(submits.flatMap(({ identity: { parent } }) => parent ?? []))]);
 }
 
 function namesOf(columns: readonly { readonly name: string }[]): string {
