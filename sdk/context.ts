@@ -1,4 +1,4 @@
-import type { CallData } from "./call.ts";
+import type { Runnable } from "./graph/value.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
@@ -29,10 +29,10 @@ export interface TaskContext {
    * child that an earlier one made. While the task awaits children it takes none of its worker's
    * slots. Cancelling the task cancels its children.
    */
-  readonly run: <Output>(call: CallData<Output>, options?: ChildOptions) => Promise<Output>;
+  readonly run: <Output>(call: Runnable<Output>, options?: ChildOptions) => Promise<Output>;
   /** Submits a child without waiting for it; a task may end before its children do. */
   readonly submit: <Output>(
-    call: CallData<Output>,
+    call: Runnable<Output>,
     options?: ChildOptions,
   ) => Promise<ChildHandle<Output>>;
 }

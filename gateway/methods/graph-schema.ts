@@ -83,7 +83,7 @@ export const graphSchemas: Readonly<Record<string, JsonSchema>> = {
     ["tasks", "result"],
   ),
   GraphTask: {
-    oneOf: [refTo("DefinitionTask"), refTo("SubgraphTask"), refTo("EachTask")],
+    oneOf: [refTo("DefinitionTask"), refTo("SubgraphTask"), refTo("EachTask"), refTo("ValueTask")],
   },
   DefinitionTask: closed(
     {
@@ -105,6 +105,13 @@ export const graphSchemas: Readonly<Record<string, JsonSchema>> = {
       ...vertex,
     },
     ["each"],
+  ),
+  ValueTask: closed(
+    {
+      value: { ...truth, description: "Its input, once it is filled in, is its output." },
+      ...vertex,
+    },
+    ["value"],
   ),
   RetryPolicy: closed({
     maxAttempts: { type: "integer", minimum: 1, maximum: 1_000_000 },

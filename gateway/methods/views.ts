@@ -52,7 +52,7 @@ export const graphView = z
       z.object({
         id: z.string(),
         name: z.string(),
-        kind: z.enum(["task", "pipeline", "each"]),
+        kind: z.enum(["task", "pipeline", "each", "value"]),
         definition: z.string(),
         status,
         parent: z.exactOptional(z.string()),

@@ -1,4 +1,6 @@
+import type { TaskKind } from "../../sdk/protocol/graph.ts";
 import type { Birth } from "../graph/expand.ts";
+import type { Composite } from "../machines/task.events.ts";
 import type { Child } from "./messages.ts";
 import { askedOf } from "./policy.ts";
 
@@ -24,8 +26,6 @@ export function toChildren(births: readonly Birth[]): Child[] {
 }
 
 /** Null: a worker does it. */
-export function compositeOf(
-  kind: "task" | "pipeline" | "each" | undefined,
-): "pipeline" | "each" | null {
+export function compositeOf(kind: TaskKind | undefined): Composite | null {
   return kind === undefined || kind === "task" ? null : kind;
 }

@@ -158,8 +158,10 @@ function resolvedEvent(
       return { type: "task.cancelRequested", reason: resolution.reason, graceUntil: now };
     case "fail":
       return { type: "task.failed", error: resolution.error };
-    case "succeed":
-      return { type: "task.succeeded" };
+    case "succeed": {
+      const { preprocessed = [] } = resolution;
+      return { type: "task.succeeded", ...(preprocessed.length > 0 ? { preprocessed } : {}) };
+    }
     case "none":
       return null;
   }

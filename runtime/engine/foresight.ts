@@ -167,7 +167,8 @@ function resolve(
     return finish({ kind, graph: place.graph, copies }, outcomes);
   }
   const position = positionOf(actor.identity.place?.name ?? "", place);
-  if (position === null || actor.identity.place?.kind !== "task") return null;
+  const born = actor.identity.place?.kind;
+  if (position === null || (born !== "task" && born !== "value")) return null;
   const { vertex } = position;
   const resolved = resolvePlain(position, {
     template: JSON.parse(actor.identity.input) as unknown,
@@ -175,8 +176,9 @@ function resolve(
     scope: scopeUnder(place, input, position),
   });
   if (resolved?.kind !== "go") return resolved;
-  const startAt = "definition" in vertex ? (vertex.startAt ?? null) : null;
   const { input: filled } = resolved;
+  if (born === "value") return { kind: "succeed", output: filled };
+  const startAt = "definition" in vertex ? (vertex.startAt ?? null) : null;
   return { kind: "go", input: filled, startAt, preprocessed: [], children: [], dependsOn: [] };
 }
 

@@ -161,7 +161,9 @@ export class Joins {
     const startAt = "definition" in vertex ? (vertex.startAt ?? null) : null;
     const beginning = { kind: "go", input, preprocessed, startAt } as const;
     if (place === null || place.kind === "task") {
-      return { ...beginning, children: [], dependsOn: [] };
+      return identity.place?.kind === "value"
+        ? { kind: "succeed", output: input, preprocessed }
+        : { ...beginning, children: [], dependsOn: [] };
     }
     return this.#layOut(identity, { vertex, place, value, beginning });
   }
@@ -189,7 +191,9 @@ export class Joins {
     if (place.kind === "each") {
       const items = itemsOf(value);
       if (!hasItems(value)) return tooMuch(`each needs a list of items, and got ${kindOf(value)}`);
-      if (items.length === 0) return { kind: "succeed", output: "[]" };
+      if (items.length === 0) {
+        return { kind: "succeed", output: "[]", preprocessed: beginning.preprocessed };
+      }
     }
     const copies = copiesOf(place, value);
     const count = Object.keys(graph.tasks).length * copies;

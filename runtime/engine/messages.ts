@@ -57,7 +57,11 @@ export type Resolution =
   | { readonly kind: "skip"; readonly reason: string }
   | { readonly kind: "cancel"; readonly reason: string }
   | { readonly kind: "fail"; readonly error: TaskError }
-  | { readonly kind: "succeed"; readonly output: JsonText }
+  | {
+      readonly kind: "succeed";
+      readonly output: JsonText;
+      readonly preprocessed?: readonly Preprocessed[];
+    }
   /** It came too late to mean anything. */
   | { readonly kind: "none" };
 

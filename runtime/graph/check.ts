@@ -30,9 +30,18 @@ const members = {
   ]),
   inner: new Set([...ofAnyVertex, "graph"]),
   each: new Set([...ofAnyVertex, "each", "limit"]),
+  value: new Set([...ofAnyVertex, "value"]),
   source: new Set("task input item all of path preprocessor".split(" ")),
   ref: new Set("task input item all of path preprocessor at".split(" ")),
   condition: new Set("task input item all of path preprocessor equals".split(" ")),
+} as const;
+
+/** What a vertex is, by the member that says so. */
+const kinds = {
+  definition: "definition",
+  graph: "inner",
+  each: "each",
+  value: "value",
 } as const;
 
 /** Graphs within graphs, and sources within sources. */
@@ -99,11 +108,11 @@ class GraphCheck {
     const vertex: unknown = graph.tasks[name];
     if (!namePattern.test(name)) this.#note(path, `its name must match ${namePattern.source}`);
     if (!isRecord(vertex)) return this.#note(path, "must be an object");
-    const bodies = ["definition", "graph", "each"].filter((body) => body in vertex);
-    const kind = "each" in vertex ? "each" : "graph" in vertex ? "inner" : "definition";
-    if (bodies.length === 1) this.#members(vertex, kind, path);
+    const bodies = Object.keys(kinds).filter((body) => body in vertex);
+    const [body] = bodies;
+    if (bodies.length === 1) this.#members(vertex, kinds[body as keyof typeof kinds], path);
     this.#body(vertex as unknown as GraphTask, path, within);
-    if (bodies.length !== 1) this.#note(path, "must have one of definition, graph and each");
+    if (bodies.length !== 1) this.#note(path, "must have one of definition, graph, each and value");
     const { refs = [], after = [], when, onFailure = "fail" } = vertex;
     if (!policies.has(onFailure)) this.#note(`${path}.onFailure`, `is none of ${[...policies]}`);
     if (!Array.isArray(refs)) this.#note(`${path}.refs`, "must be a list");
@@ -121,6 +130,7 @@ class GraphCheck {
     }
     const depth = within.depth + 1;
     if ("graph" in vertex) this.graph(vertex.graph, `${path}.graph`, { depth, hasItem: false });
+    if ("value" in vertex && vertex.value !== true) this.#note(`${path}.value`, "must be true");
     if (!("each" in vertex)) return;
     this.graph(vertex.each, `${path}.each`, { depth, hasItem: true });
     const { limit } = vertex;

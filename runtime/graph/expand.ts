@@ -1,5 +1,5 @@
 import { KantokuError } from "../../sdk/errors.ts";
-import type { Graph, GraphTask } from "../../sdk/protocol/graph.ts";
+import type { Graph, GraphTask, TaskKind } from "../../sdk/protocol/graph.ts";
 import { limits } from "../../sdk/protocol/limits.ts";
 import { encodePayload } from "../../sdk/values/payload.ts";
 import type { TaskIdentity } from "../store/rows.ts";
@@ -124,7 +124,7 @@ function identify(
   const { parent } = copy;
   const pipeline = "definition" in vertex ? options.pipelines.get(pipelineKey(vertex)) : undefined;
   if (pipeline !== undefined) assertNoAttempts({ ...vertex }, `tasks.${name}`);
-  const kind = "each" in vertex ? "each" : "graph" in vertex || pipeline ? "pipeline" : "task";
+  const kind = kindOf(vertex, pipeline !== undefined);
   const graph = "each" in vertex ? vertex.each : "graph" in vertex ? vertex.graph : pipeline?.graph;
   return {
     id: idOf(copy.ids, given.name),
@@ -147,6 +147,12 @@ function identify(
       isAwaited: true,
     },
   };
+}
+
+function kindOf(vertex: GraphTask, isPipeline: boolean): TaskKind {
+  if ("value" in vertex) return "value";
+  if ("each" in vertex) return "each";
+  return "graph" in vertex || isPipeline ? "pipeline" : "task";
 }
 
 function scopeOf(input: unknown, item?: unknown): Scope {

@@ -7,7 +7,7 @@ import { policyOf } from "./resolve.ts";
 import { type ParsedPlace, type Position, positionOf } from "./vertices.ts";
 
 export function parsePlace({ place }: Pick<TaskIdentity, "place">): ParsedPlace | null {
-  if (place === undefined || place.graph === null) return null;
+  if (place === undefined || place.graph === null || place.kind === "value") return null;
   return { kind: place.kind, graph: JSON.parse(place.graph) as Graph };
 }
 

@@ -28,7 +28,7 @@ export function vertexOf(name: string): string {
 
 /** A parent's place with its graph as data. */
 export interface ParsedPlace {
-  readonly kind: TaskPlace["kind"];
+  readonly kind: Exclude<TaskPlace["kind"], "value">;
   readonly graph: Graph;
 }
 

@@ -18,7 +18,7 @@ export interface Asked {
   readonly attemptTimeoutMs?: number;
 }
 
-/** A task that other tasks do: it has no attempts. */
+/** A task that other tasks do, or nobody: it has no attempts. */
 export type Composite = Exclude<TaskKind, "task">;
 
 /** Its input stands; it waits for others, or for its input; or the tasks under it go on. */
@@ -79,8 +79,8 @@ export type TaskEvent =
   | { readonly type: "task.skipped"; readonly reason: string }
   /** Without an attempt: by what it depends on, or by what it is made of. */
   | { readonly type: "task.failed"; readonly error: TaskError }
-  /** By the tasks that it is made of. */
-  | { readonly type: "task.succeeded" }
+  /** By the tasks that it is made of, or by what it was given. */
+  | { readonly type: "task.succeeded"; readonly preprocessed?: readonly Preprocessed[] }
   | { readonly type: "task.cancelled" }
   | {
       readonly type: "attempt.assigned";

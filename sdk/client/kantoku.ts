@@ -1,6 +1,7 @@
 import { SpanKind } from "@opentelemetry/api";
 import type { CallData } from "../call.ts";
 import type { AnyDefinition } from "../definition.ts";
+import { type Runnable, toCall } from "../graph/value.ts";
 import type { GraphView, PipelineView } from "../protocol/graph.ts";
 import type {
   ListParams,
@@ -29,13 +30,13 @@ import {
 export interface Kantoku {
   /**
    * Submits a call, and with it all calls that it depends on, and awaits its output, however long
-   * that takes unless told otherwise.
+   * that takes unless told otherwise. A value to come, such as `call.map(…)`, is run like a call.
    * @throws KantokuError `task-failed`, `task-cancelled`, `task-timed-out`, `task-quarantined`;
    * `invalid-definition` for calls that cannot be one graph; `deadline-exceeded` when `waitMs` ends first (the task goes on)
    */
-  run<Output>(call: CallData<Output>, options?: RunOptions): Promise<Output>;
+  run<Output>(call: Runnable<Output>, options?: RunOptions): Promise<Output>;
   /** Resolves once the task is durable. */
-  submit<Output>(call: CallData<Output>, options?: SubmitOptions): Promise<TaskHandle<Output>>;
+  submit<Output>(call: Runnable<Output>, options?: SubmitOptions): Promise<TaskHandle<Output>>;
   get(ref: string | TaskRef): Promise<TaskView>;
   list(params?: ListParams): Promise<TaskPage>;
   /** All tasks under the root of this one, and who waits for whom; see `toTreeLines` and `toMermaid`. */
@@ -77,7 +78,8 @@ class ServiceClient implements Kantoku {
     this.#registrations = new Registrations(service);
   }
 
-  run<Output>(call: CallData<Output>, options: RunOptions = {}): Promise<Output> {
+  run<Output>(given: Runnable<Output>, options: RunOptions = {}): Promise<Output> {
+    const call = toCall(given);
     const tracer = liveTracer();
     if (tracer === undefined) return this.#run(call, options);
     const { definition } = call;
@@ -90,7 +92,11 @@ class ServiceClient implements Kantoku {
     });
   }
 
-  submit<Output>(call: CallData<Output>, options: SubmitOptions = {}): Promise<TaskHandle<Output>> {
+  submit<Output>(
+    given: Runnable<Output>,
+    options: SubmitOptions = {},
+  ): Promise<TaskHandle<Output>> {
+    const call = toCall(given);
     const tracer = liveTracer();
     if (tracer === undefined) return this.#submit(call, options);
     const { definition } = call;

@@ -6,6 +6,7 @@ import { toPending } from "./pending.ts";
 import type { Pending, Reference } from "./reference.ts";
 import { type Scope, within } from "./scope.ts";
 import { isCall } from "./traits.ts";
+import { toCall } from "./value.ts";
 
 export interface EachOptions {
   /** So many items are under way at once, at most. */
@@ -20,7 +21,7 @@ export interface EachOptions {
  */
 export function each<Item, Output>(
   items: Reference<readonly Item[]> | readonly (Item | Reference<Item>)[],
-  body: (item: Pending<Item>) => Call<Output>,
+  body: (item: Pending<Item>) => Reference<Output>,
   { limit }: EachOptions = {},
 ): Call<Output[]> {
   const from = originOf(items);
@@ -29,8 +30,8 @@ export function each<Item, Output>(
   if (limit !== undefined && !(Number.isSafeInteger(limit) && limit > 0)) {
     throw invalid(scope, "its limit must be a whole number above 0");
   }
-  const result = within(scope, () => body(toPending<Item>({ kind: "given", scope })));
-  if (!isCall(result)) throw invalid(scope, "its body must give a call");
+  const result = within(scope, () => toCall(body(toPending<Item>({ kind: "given", scope }))));
+  if (!isCall(result)) throw invalid(scope, "its body must give a call or a value to come");
   const plan = { scope, result, ...(limit !== undefined && { limit }) };
   return makeCall({ definition: "each" }, { items }, { each: plan });
 }

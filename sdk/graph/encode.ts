@@ -4,13 +4,12 @@ import type { Graph, GraphTask, Ref } from "../protocol/graph.ts";
 import { type Discovery, discover } from "./discover.ts";
 import type { Frame } from "./frame.ts";
 import { nameCalls } from "./names.ts";
-import { describe, originOf } from "./origin.ts";
 import type { AnyPipeline } from "./pipeline.ts";
 import { toPointer } from "./pointer.ts";
 import { holdsReference, type Opened } from "./references.ts";
 import type { Scope } from "./scope.ts";
 import { SourceWriter } from "./sources.ts";
-import { isCall, traitsOf } from "./traits.ts";
+import { traitsOf } from "./traits.ts";
 import { optionsOf } from "./vertex-options.ts";
 
 /** What has to be sent for a call. */
@@ -25,9 +24,8 @@ const alone: Composition = { graph: null, pipelines: [] };
 
 /** @throws KantokuError `invalid-definition` with all `problems` in its data */
 export function compositionOf(call: CallData): Composition {
-  if (!isCall(call)) assertData(call);
-  const { after, when, onFailure, each, pipeline, scope } = traitsOf(call);
-  const isComposed = after ?? when ?? onFailure ?? each ?? scope;
+  const { after, when, onFailure, each, isValue, pipeline, scope } = traitsOf(call);
+  const isComposed = after ?? when ?? onFailure ?? each ?? isValue ?? scope;
   if (isComposed === undefined && !holdsReference(call.input)) {
     return pipeline === undefined ? alone : { graph: null, pipelines: withUsed(pipeline) };
   }
@@ -78,7 +76,7 @@ function encodeFrame({ frame, result, problems, outer }: Part): {
 function encodeTask(call: AnyCall, opened: Opened, writer: SourceWriter): GraphTask {
   const { definition, version } = call;
   return {
-    definition,
+    ...(traitsOf(call).isValue ? { value: true } : { definition }),
     ...(version !== undefined && { version }),
     ...encodeInput(opened, writer),
     ...encodeOrder(call, writer),
@@ -135,15 +133,6 @@ function encodeOrder(
     ...(when !== undefined && { when: { ...writer.write(when.from), ...when.is } }),
     ...(onFailure !== undefined && { onFailure }),
   };
-}
-
-function assertData(call: CallData): void {
-  const from = originOf(call);
-  if (from === undefined) return;
-  throw new KantokuError(
-    "invalid-definition",
-    `${describe(from)} is a value to come and not a call: give it to a task that returns it`,
-  );
 }
 
 function withUsed(pipeline: AnyPipeline): readonly AnyPipeline[] {

@@ -29,6 +29,7 @@ function addTasks(graph: Graph, parent: string, picture: Picture): void {
 
 function kindOf(task: GraphTask): GraphNodeView["kind"] {
   if ("each" in task) return "each";
+  if ("value" in task) return "value";
   return "graph" in task ? "pipeline" : "task";
 }
 

@@ -8,10 +8,11 @@ import { encodePayload } from "../values/payload.ts";
 import { composeWithin } from "./encode.ts";
 import { makeCall } from "./made-call.ts";
 import { toPending } from "./pending.ts";
-import type { Composed, Pending } from "./reference.ts";
+import type { Composed, Pending, Reference } from "./reference.ts";
 import { type Scope, within } from "./scope.ts";
 import { sha256 } from "./sha-256.ts";
 import { isCall } from "./traits.ts";
+import { toCall } from "./value.ts";
 
 const bodyBytesMax = 1024 * 1024;
 // As much of the hash as the server keeps.
@@ -43,30 +44,30 @@ export interface PipelineOptions {
 }
 
 /**
- * Defines a pipeline. Its body is called once, here, with an input to come, and gives the call whose
- * output is the pipeline's. Schemas say what its input and output are, to the compiler and, as JSON
+ * Defines a pipeline. Its body is called once, here, with an input to come, and gives the call or the
+ * value to come that is the pipeline's output. Schemas say what its input and output are, to the compiler and, as JSON
  * Schemas, to whoever asks for the body; the tasks in it check what they take.
  * @throws KantokuError `invalid-definition`
  */
 export function pipeline<InputSchema extends Schema, OutputSchema extends Schema>(
   name: string,
   options: PipelineOptions & { readonly input: InputSchema; readonly output: OutputSchema },
-  body: (input: Pending<Taken<InputSchema>>) => Call<Taken<OutputSchema>>,
+  body: (input: Pending<Taken<InputSchema>>) => Reference<Taken<OutputSchema>>,
 ): PipelineDefinition<Taken<InputSchema>, Taken<OutputSchema>>;
 export function pipeline<InputSchema extends Schema, Output>(
   name: string,
   options: PipelineOptions & { readonly input: InputSchema; readonly output?: undefined },
-  body: (input: Pending<Taken<InputSchema>>) => Call<Output>,
+  body: (input: Pending<Taken<InputSchema>>) => Reference<Output>,
 ): PipelineDefinition<Taken<InputSchema>, Output>;
 export function pipeline<OutputSchema extends Schema, Input = unknown>(
   name: string,
   options: PipelineOptions & { readonly input?: undefined; readonly output: OutputSchema },
-  body: (input: Pending<Input>) => Call<Taken<OutputSchema>>,
+  body: (input: Pending<Input>) => Reference<Taken<OutputSchema>>,
 ): PipelineDefinition<Input, Taken<OutputSchema>>;
 export function pipeline<Output, Input = unknown>(
   name: string,
   options: PipelineOptions & { readonly input?: undefined; readonly output?: undefined },
-  body: (input: Pending<Input>) => Call<Output>,
+  body: (input: Pending<Input>) => Reference<Output>,
 ): PipelineDefinition<Input, Output>;
 export function pipeline(
   name: string,
@@ -74,12 +75,12 @@ export function pipeline(
     readonly input?: Schema | undefined;
     readonly output?: Schema | undefined;
   },
-  body: (input: never) => Call,
+  body: (input: never) => Reference<unknown>,
 ): PipelineDefinition<unknown, unknown> {
   const scope: Scope = { given: "input", label: `pipeline ${name}` };
   if (!namePattern.test(name)) throw invalid(scope, `its name must match ${namePattern}`);
-  const result = within(scope, () => body(toPending({ kind: "given", scope }) as never));
-  if (!isCall(result)) throw invalid(scope, "its body must give a call");
+  const result = within(scope, () => toCall(body(toPending({ kind: "given", scope }) as never)));
+  if (!isCall(result)) throw invalid(scope, "its body must give a call or a value to come");
   const { graph: composed, pipelines } = composeWithin(result, scope);
   const inputSchema = options.input && toJsonSchema(options.input);
   const outputSchema = options.output && toJsonSchema(options.output);

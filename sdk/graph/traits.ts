@@ -14,6 +14,8 @@ export interface Traits {
   readonly options?: CallOptions;
   /** The graph that is copied for each of `input.items`. */
   readonly each?: EachPlan;
+  /** Nobody does it: its input is its output. */
+  readonly isValue?: true;
   /** Its definition, where that is a pipeline built in code. */
   readonly pipeline?: AnyPipeline;
 }

@@ -70,7 +70,12 @@ export interface EachVertex extends Vertex {
   readonly limit?: number;
 }
 
-export type GraphTask = DefinitionVertex | GraphVertex | EachVertex;
+/** Its input, once it is filled in, is its output: a value reshaped that no worker has to touch. */
+export interface ValueVertex extends Vertex {
+  readonly value: true;
+}
+
+export type GraphTask = DefinitionVertex | GraphVertex | EachVertex | ValueVertex;
 
 /** Tasks by their names and, by way of sources and `after`, who waits for whom. */
 export interface Graph {
@@ -97,8 +102,8 @@ export interface GraphNodeView {
   readonly parent?: string;
 }
 
-/** Who does the work: a worker, the tasks of a graph, or the copies of one for a list. */
-export type TaskKind = "task" | "pipeline" | "each";
+/** Who does the work: a worker, the tasks of a graph, the copies of one for a list, or nobody. */
+export type TaskKind = "task" | "pipeline" | "each" | "value";
 
 /** A pipeline as data. Its version is the hash of the canonical form of the rest. */
 export interface PipelineBody {

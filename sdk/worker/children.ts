@@ -4,6 +4,7 @@ import { Registrations } from "../client/registrations.ts";
 import { toSubmission } from "../client/submission.ts";
 import type { ChildHandle, ChildOptions } from "../context.ts";
 import { KantokuError } from "../errors.ts";
+import { type Runnable, toCall } from "../graph/value.ts";
 import type { GraphSubmit, Service, SubmitParams, Submitted } from "../protocol/service.ts";
 import type { Attempt } from "./attempt.ts";
 import { type Persistence, untilAnswered } from "./until-answered.ts";
@@ -29,12 +30,13 @@ export class Children {
     this.#registrations = new Registrations(parts.service);
   }
 
-  async run<Output>(call: CallData<Output>, options?: ChildOptions): Promise<Output> {
+  async run<Output>(call: Runnable<Output>, options?: ChildOptions): Promise<Output> {
     const child = await this.submit(call, options);
     return child.result();
   }
 
-  submit<Output>(call: CallData<Output>, options?: ChildOptions): Promise<ChildHandle<Output>> {
+  submit<Output>(given: Runnable<Output>, options?: ChildOptions): Promise<ChildHandle<Output>> {
+    const call = toCall(given);
     // Named before the first await: the order of calls gives the occurrence.
     const name = options?.name ?? this.#nameFor(call.definition);
     return this.#submit(call, name);

@@ -32,7 +32,7 @@ export interface GraphProgram {
 const { body } = fc.letrec<{ sketch: Sketch; body: readonly Sketch[]; inner: readonly Sketch[] }>(
   (tie) => ({
     sketch: fc.record({
-      kind: fc.nat(9),
+      kind: fc.nat(10),
       needs: fc.array(fc.record({ task: fc.nat(20), how: fc.nat(6) }), { maxLength: 3 }),
       policy: fc.nat(5),
       fails: fc.nat(9),
@@ -86,6 +86,7 @@ function toTask(
   } as const;
   if (kind <= 6) return { ...rest, ...job(index + limit, fails === 0) };
   if (kind === 7) return { ...rest, graph: toGraph(body, false), input: { own: index } };
+  if (kind === 10) return { ...rest, value: true, input: { n: index + limit } };
   const each = { ...rest, each: toGraph(body, true), ...(limit === 0 ? {} : { limit }) };
   const source = taskOf(fails);
   if (kind === 8 || source === undefined) {

@@ -80,6 +80,7 @@ function runVertex(
   if ("graph" in vertex) {
     return interpret(vertex.graph, { input }, { ends, path: (name) => `${at}/${name}` });
   }
+  if ("value" in vertex) return { status: "succeeded", output: input };
   const { items, given = null } = input;
   if (!Array.isArray(items)) return failed;
   const copies = items.map((item, index) => {

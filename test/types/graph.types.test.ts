@@ -124,8 +124,9 @@ describe("each", () => {
     each(page.output.images, (image) => resize({ url: image.src }));
     // @ts-expect-error: no list
     expect(() => each(page.output.body, (it) => resize({ url: it }))).not.toThrow();
-    // @ts-expect-error: the body gives a call
-    expect(() => each(page.output.images, (image) => image)).toThrow();
+    expectTypeOf(each(page.output.images, (image) => image.url)).toEqualTypeOf<Call<string[]>>();
+    // @ts-expect-error: the body gives a call or a value to come
+    expect(() => each(page.output.images, () => 1)).toThrow();
   });
 });
 
@@ -162,8 +163,12 @@ async function use(kantoku: Kantoku) {
   }>();
   expectTypeOf(await kantoku.run(page.onFailure("allow"))).toEqualTypeOf<Page | null>();
   expectTypeOf(await kantoku.run(each([1], () => page))).toEqualTypeOf<Page[]>();
-  // @ts-expect-error: a value to come is no call
-  await kantoku.run(page.output);
+  expectTypeOf(await kantoku.run(page.output)).toEqualTypeOf<Page>();
+  expectTypeOf(await kantoku.run(page.map(({ body }) => body.length))).toEqualTypeOf<number>();
+  const both = all({ page, words: count({ text: "x" }) });
+  expectTypeOf((await kantoku.run(both)).words.total).toEqualTypeOf<number>();
+  // @ts-expect-error: neither a call nor a value to come
+  await kantoku.run(1);
 }
 
 test("a client's types follow from composed calls", () => {

@@ -90,12 +90,12 @@ describe("a graph is refused", () => {
     [
       "for a task without a body",
       withTask({}),
-      ["graph.tasks.second must have one of definition, graph and each"],
+      ["graph.tasks.second must have one of definition, graph, each and value"],
     ],
     [
       "for a task with two bodies",
       withTask({ ...job, graph: { tasks: { x: job }, result: "x" } }),
-      ["graph.tasks.second must have one of definition, graph and each"],
+      ["graph.tasks.second must have one of definition, graph, each and value"],
     ],
     [
       "for a definition's name",

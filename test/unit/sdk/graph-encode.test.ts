@@ -5,6 +5,8 @@ import { all } from "../../../sdk/graph/all.ts";
 import { each } from "../../../sdk/graph/each.ts";
 import { encodeGraph } from "../../../sdk/graph/encode.ts";
 import { pipeline } from "../../../sdk/graph/pipeline.ts";
+import type { Pending } from "../../../sdk/graph/reference.ts";
+import { toCall } from "../../../sdk/graph/value.ts";
 
 interface Page {
   readonly body: string;
@@ -345,5 +347,45 @@ describe("each", () => {
         result: "use",
       },
     });
+  });
+});
+
+describe("a value to come that is run itself", () => {
+  test("is a task that nobody does", () => {
+    const call = toCall(use(1).map(({ total }) => total + 1));
+    expect(graphOf(call)).toEqual({
+      tasks: {
+        use: { definition: "use", input: 1 },
+        value: {
+          value: true,
+          refs: [{ at: "", task: "use", preprocessor: "({ total }) => total + 1" }],
+        },
+      },
+      result: "value",
+    });
+  });
+
+  test("is what a body may give", () => {
+    const sizes = each(listed(), (item) => item.map((it) => it.length));
+    expect(vertexOf(sizes, "each")).toMatchObject({
+      each: {
+        tasks: { value: { refs: [{ at: "", item: true, preprocessor: "(it) => it.length" }] } },
+        result: "value",
+      },
+    });
+    const named = pipeline("named", {}, (input: Pending<{ url: string }>) =>
+      all({ url: input.url, page: download() }),
+    );
+    expect(named.graph.tasks["value"]).toEqual({
+      value: true,
+      refs: [{ at: "", all: { url: { input: true, path: "/url" }, page: { task: "download" } } }],
+    });
+  });
+
+  test("leaves a call, and the data of one, as it is", () => {
+    const call = use(1);
+    const data = { definition: "use" };
+    expect(toCall(call)).toBe(call);
+    expect(toCall(data)).toBe(data);
   });
 });

@@ -29,6 +29,7 @@ export function interpret(graph: Graph, functions: Functions, given: Given = {})
   const run = (vertex: Graph["tasks"][string], input: unknown): unknown => {
     if ("definition" in vertex) return functions[vertex.definition]?.(input);
     if ("graph" in vertex) return interpret(vertex.graph, functions, { input });
+    if ("value" in vertex) return input;
     const { items, given: inner } = input as { items: unknown[]; given?: unknown };
     return items.map((item) => interpret(vertex.each, functions, { input: inner, item }));
   };

@@ -100,12 +100,6 @@ describe("a graph is refused", () => {
     expect(problemsOf(() => chain(100_000))).toEqual(["it has more than 1000 tasks"]);
   });
 
-  test("for a value that is not a call", () => {
-    expect(problemsOf(() => use(1).map((it) => it) as unknown as Call)).toMatch(
-      /^use\.map\(…\) is a value to come and not a call/,
-    );
-  });
-
   test("for what cannot be joined, chosen by or waited for", () => {
     const data = { there: 1 } as unknown as Call;
     expect(() => all({ data })).toThrow("data is neither");
