@@ -2,10 +2,10 @@ import type { CancelResult, RestartOptions, Service } from "../protocol/service.
 import type { JournalEvent, TaskStatus } from "../protocol/task.ts";
 import type { Clock } from "../time/clock.ts";
 import { type EventsOptions, followEvents } from "./events.ts";
-import { outcomeOf } from "./outcome.ts";
+import { outcomeById } from "./outcome.ts";
 import type { WaitOptions } from "./submission.ts";
 
-interface HandleParts {
+export interface HandleParts {
   readonly service: Service;
   readonly clock: Clock;
   readonly random: () => number;
@@ -27,10 +27,7 @@ export class TaskHandle<Output = unknown> {
 
   /** The task's output, once it has ended; throws as `run` does. */
   result({ waitMs, signal }: WaitOptions = {}): Promise<Output> {
-    const { service, clock } = this.#parts;
-    const { id } = this;
-    const first = service.result(waitMs === undefined ? { id } : { id, waitMs });
-    return outcomeOf<Output>(first, { service, clock, waitMs, signal });
+    return outcomeById<Output>(this.id, { ...this.#parts, waitMs, signal });
   }
 
   async status(): Promise<TaskStatus> {

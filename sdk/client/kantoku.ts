@@ -16,7 +16,7 @@ import { liveTracer } from "../telemetry/tracer.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
 import { newId } from "../values/id.ts";
 import { serve, type WorkerHandle, type WorkOptions } from "../worker/serve.ts";
-import { TaskHandle } from "./handle.ts";
+import { type HandleParts, TaskHandle } from "./handle.ts";
 import { outcomeOf } from "./outcome.ts";
 import { Registrations } from "./registrations.ts";
 import {
@@ -180,12 +180,7 @@ class ServiceClient implements Kantoku {
         ({ id }) => submitted(id),
         () => {},
       );
-    return outcomeOf<Output>(first, {
-      service: this.#service,
-      clock: this.#options.clock ?? systemClock,
-      waitMs,
-      signal,
-    });
+    return outcomeOf<Output>(first, { ...this.#parts(), waitMs, signal });
   }
 
   async #submit<Output>(
@@ -216,8 +211,11 @@ class ServiceClient implements Kantoku {
   }
 
   #handle<Output>(id: string, created: boolean): TaskHandle<Output> {
+    return new TaskHandle({ id, created }, this.#parts());
+  }
+
+  #parts(): HandleParts {
     const { clock = systemClock, random = Math.random } = this.#options;
-    const closing = this.#closing.signal;
-    return new TaskHandle({ id, created }, { service: this.#service, clock, random, closing });
+    return { service: this.#service, clock, random, closing: this.#closing.signal };
   }
 }

@@ -1,34 +1,49 @@
 import { isKantokuError, KantokuError } from "../errors.ts";
 import type { RunResult, Service } from "../protocol/service.ts";
 import { isEnded, type TaskError } from "../protocol/task.ts";
-import type { Clock } from "../time/clock.ts";
+import { retryInMs } from "../time/backoff.ts";
+import { type Clock, wait } from "../time/clock.ts";
 import { fromTaskError } from "../values/task-error.ts";
 
 export interface Waiting {
-  readonly service: Service;
+  readonly service: Pick<Service, "result">;
   readonly clock: Clock;
+  readonly random: () => number;
   readonly waitMs: number | undefined;
   readonly signal: AbortSignal | undefined;
+  /** Aborts when there will be nobody left to ask. */
+  readonly closing: AbortSignal;
 }
 
-/** A task's output, from the first answer on; asks again for as long as the caller waits. */
+/**
+ * A task's output, from the answer to its submit on; asks again for as long as the caller waits.
+ * That first answer counts even when it is "later": then nothing may have been accepted.
+ */
 export function outcomeOf<Output>(first: Promise<RunResult>, waiting: Waiting): Promise<Output> {
-  const outcome = awaitEnd<Output>(first, waiting);
-  return waiting.signal ? abandonable(outcome, waiting.signal) : outcome;
+  return abandonable(awaitEnd<Output>(first, untilMsOf(waiting), waiting), waiting.signal);
 }
 
-async function awaitEnd<Output>(first: Promise<RunResult>, waiting: Waiting): Promise<Output> {
-  const { service, clock, waitMs, signal } = waiting;
-  const untilMs = waitMs === undefined ? Number.POSITIVE_INFINITY : clock.now() + waitMs;
+/** The output of a task that is there already. */
+export function outcomeById<Output>(id: string, waiting: Waiting): Promise<Output> {
+  const untilMs = untilMsOf(waiting);
+  const first = ask(id, untilMs, waiting);
+  return abandonable(awaitEnd<Output>(first, untilMs, waiting), waiting.signal);
+}
+
+async function awaitEnd<Output>(
+  first: Promise<RunResult>,
+  untilMs: number,
+  waiting: Waiting,
+): Promise<Output> {
+  const { clock, waitMs, signal } = waiting;
   try {
     let result = await first;
     while (!isEnded(result.status)) {
-      const leftMs = untilMs - clock.now();
-      if (leftMs <= 0 || signal?.aborted) throw unfinished(result, waitMs);
-      const { id } = result;
-      result = await service.result(
-        leftMs === Number.POSITIVE_INFINITY ? { id } : { id, waitMs: leftMs },
-      );
+      const { id, status } = result;
+      if (clock.now() >= untilMs || signal?.aborted) {
+        throw unfinished(`task ${id} is ${status} after ${waitMs} ms`, { task: id, status });
+      }
+      result = await ask(id, untilMs, waiting);
     }
     // What a task gave is its author's to type; JSON has no undefined to tell from absence.
     return result.output as Output;
@@ -37,7 +52,42 @@ async function awaitEnd<Output>(first: Promise<RunResult>, waiting: Waiting): Pr
   }
 }
 
-function abandonable<Output>(outcome: Promise<Output>, signal: AbortSignal): Promise<Output> {
+/** Asks once, and again for as long as "later" is the answer. */
+async function ask(id: string, untilMs: number, waiting: Waiting): Promise<RunResult> {
+  const { service, clock, random, waitMs, signal, closing } = waiting;
+  for (let failures = 0; ; failures++) {
+    try {
+      const leftMs = Math.max(0, untilMs - clock.now());
+      return await service.result(
+        leftMs === Number.POSITIVE_INFINITY ? { id } : { id, waitMs: leftMs },
+      );
+    } catch (thrown) {
+      if (!isPassing(thrown)) throw thrown;
+      const gone = signal === undefined ? closing : AbortSignal.any([signal, closing]);
+      const restMs = retryInMs(thrown, failures, random);
+      await wait(clock, Math.min(restMs, untilMs - clock.now()), gone);
+      if (gone.aborted) throw thrown;
+      if (clock.now() >= untilMs) {
+        throw unfinished(`nothing was heard of task ${id} in ${waitMs} ms`, { task: id }, thrown);
+      }
+    }
+  }
+}
+
+// Who shuts down comes back as another or not at all: a connection looks for the other by itself.
+function isPassing(thrown: unknown): thrown is KantokuError {
+  return isKantokuError(thrown) && thrown.retryable && thrown.code !== "shutting-down";
+}
+
+function untilMsOf({ clock, waitMs }: Waiting): number {
+  return waitMs === undefined ? Number.POSITIVE_INFINITY : clock.now() + waitMs;
+}
+
+function abandonable<Output>(
+  outcome: Promise<Output>,
+  signal: AbortSignal | undefined,
+): Promise<Output> {
+  if (signal === undefined) return outcome;
   return new Promise((resolve, reject) => {
     const abandon = () => reject(signal.reason);
     if (signal.aborted) abandon();
@@ -55,8 +105,10 @@ function withCause(thrown: unknown): unknown {
   return new KantokuError(thrown.code, thrown.message, { data: thrown.data, cause });
 }
 
-function unfinished({ id, status }: RunResult, waitMs: number | undefined): KantokuError {
-  return new KantokuError("deadline-exceeded", `task ${id} is ${status} after ${waitMs} ms`, {
-    data: { task: id, status },
-  });
+function unfinished(
+  message: string,
+  data: Readonly<Record<string, unknown>>,
+  cause?: KantokuError,
+): KantokuError {
+  return new KantokuError("deadline-exceeded", message, { data, ...(cause && { cause }) });
 }

@@ -1,3 +1,5 @@
+import type { KantokuError } from "../errors.ts";
+
 const minMs = 50;
 const maxMs = 5_000;
 
@@ -5,4 +7,11 @@ const maxMs = 5_000;
 export function backoffMs(failures: number, random: () => number): number {
   const ceilingMs = Math.min(maxMs, minMs * 2 ** Math.min(failures, 10));
   return random() * ceilingMs;
+}
+
+/** The same after an error that may say how long to stay away at least. */
+export function retryInMs(error: KantokuError, failures: number, random: () => number): number {
+  const askedMs = error.data["retryAfterMs"];
+  const leastMs = typeof askedMs === "number" && askedMs > 0 ? askedMs : 0;
+  return leastMs + backoffMs(failures, random);
 }

@@ -1,11 +1,12 @@
 import type { CallData } from "../call.ts";
-import { outcomeOf } from "../client/outcome.ts";
+import { outcomeById } from "../client/outcome.ts";
 import { Registrations } from "../client/registrations.ts";
 import { toSubmission } from "../client/submission.ts";
 import type { ChildHandle, ChildOptions } from "../context.ts";
 import { KantokuError } from "../errors.ts";
 import { type Runnable, toCall } from "../graph/value.ts";
-import type { GraphSubmit, Service, SubmitParams, Submitted } from "../protocol/service.ts";
+import type { RunResult, Service } from "../protocol/service.ts";
+import type { TaskRef } from "../protocol/task.ts";
 import type { Attempt } from "./attempt.ts";
 import { type Persistence, untilAnswered } from "./until-answered.ts";
 
@@ -45,17 +46,12 @@ export class Children {
   async #submit<Output>(call: CallData<Output>, name: string): Promise<ChildHandle<Output>> {
     this.#attempt.throwIfAborted();
     const { params, pipelines } = toSubmission(call, {});
-    await this.#registrations.ensure(pipelines);
+    const { stopped } = this.#parts;
+    await this.#answered(() => this.#registrations.ensure(pipelines), stopped);
     const { token } = this.#attempt.assignment;
-    const submitted = await this.#send({ ...params, parent: { token, name } });
+    const child = { ...params, parent: { token, name } };
+    const submitted = await this.#answered(() => this.#parts.service.submit(child), stopped);
     return { id: submitted.id, result: () => this.#await<Output>(submitted.id) };
-  }
-
-  async #send(params: SubmitParams | GraphSubmit): Promise<Submitted> {
-    const { service } = this.#parts;
-    const sent = await untilAnswered(() => service.submit(params), this.#parts);
-    if (sent.kind === "answered") return sent.answer;
-    throw sent.kind === "refused" ? sent.error : this.#stopped();
   }
 
   #nameFor(definition: string): string {
@@ -67,20 +63,35 @@ export class Children {
   /** While it waits for any of its children the task has no slot, so that they may have it. */
   async #await<Output>(id: string): Promise<Output> {
     this.#attempt.throwIfAborted();
-    const { service, clock } = this.#parts;
+    const { abortSignal: signal } = this.#attempt;
     this.#waits += 1;
     if (this.#waits === 1) this.#giveSlotBack();
     try {
-      const first = untilAnswered(() => service.result({ id }), this.#parts).then((result) => {
-        if (result.kind === "answered") return result.answer;
-        throw result.kind === "refused" ? result.error : this.#stopped();
+      return await outcomeById<Output>(id, {
+        ...this.#parts,
+        service: { result: (params) => this.#result(params, signal) },
+        waitMs: undefined,
+        signal,
+        closing: this.#parts.stopped,
       });
-      const { abortSignal: signal } = this.#attempt;
-      return await outcomeOf<Output>(first, { service, clock, waitMs: undefined, signal });
     } finally {
       this.#waits -= 1;
       if (this.#waits === 0) this.#takeSlot();
     }
+  }
+
+  #result(
+    params: TaskRef & { readonly waitMs?: number },
+    stopped: AbortSignal,
+  ): Promise<RunResult> {
+    return this.#answered(() => this.#parts.service.result(params), stopped);
+  }
+
+  // An outage is none of the author's business: thrown into the task, it would end the attempt.
+  async #answered<Answer>(send: () => Promise<Answer>, stopped: AbortSignal): Promise<Answer> {
+    const sent = await untilAnswered(send, { ...this.#parts, stopped });
+    if (sent.kind === "answered") return sent.answer;
+    throw sent.kind === "refused" ? sent.error : this.#stopped();
   }
 
   // Both only say what this process does: when the word is lost, a slot stays taken or is lent out.

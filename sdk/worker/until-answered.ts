@@ -1,5 +1,5 @@
 import { isKantokuError, KantokuError } from "../errors.ts";
-import { backoffMs } from "../time/backoff.ts";
+import { retryInMs } from "../time/backoff.ts";
 import { type Clock, wait } from "../time/clock.ts";
 
 export interface Persistence {
@@ -25,9 +25,7 @@ export async function untilAnswered<Answer>(
     } catch (thrown) {
       const error = toKantokuError(thrown);
       if (isFinal(error)) return { kind: "refused", error };
-      const askedMs = error.data["retryAfterMs"];
-      const leastMs = typeof askedMs === "number" && askedMs > 0 ? askedMs : 0;
-      await wait(clock, leastMs + backoffMs(failures, random), stopped);
+      await wait(clock, retryInMs(error, failures, random), stopped);
     }
   }
   return { kind: "stopped" };

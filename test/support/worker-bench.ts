@@ -37,6 +37,9 @@ export class WorkerBench {
     fail: () => Recorded;
     recordStep: () => Recorded;
     events: Service["events"];
+    submit: Service["submit"];
+    result: Service["result"];
+    registerPipeline: Service["registerPipeline"];
   } = {
     registerWorker: () => ({}),
     heartbeat: () => ({ drop: [] }),
@@ -44,6 +47,9 @@ export class WorkerBench {
     fail: () => recorded,
     recordStep: () => recorded,
     events: async () => ({ events: [] }),
+    submit: async () => ({ id: "child", status: "ready", created: true }),
+    result: async () => ({ id: "child", status: "succeeded" }),
+    registerPipeline: () => Promise.reject(new Error("nobody expects a pipeline")),
   };
   #port: WorkerPort | undefined;
   #assigned = 0;
@@ -123,6 +129,11 @@ export class WorkerBench {
         return answer.recordStep();
       },
       events: (params) => answer.events(params),
+      submit: (params) => answer.submit(params),
+      result: (params) => answer.result(params),
+      registerPipeline: (params) => answer.registerPipeline(params),
+      suspend: async () => ({ accepted: true }),
+      resume: async () => ({}),
     };
   }
 }

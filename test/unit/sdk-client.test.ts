@@ -7,6 +7,8 @@ import { ManualClock, settle } from "../support/manual-clock.ts";
 
 const double = task("double", { version: "3", labels: { team: "a" } }, (n: number) => n * 2);
 
+const later = new KantokuError("busy", "later", { data: { retryAfterMs: 500 } });
+
 function clientOf(methods: Partial<Service>, clock = new ManualClock()) {
   return createClient(methods as Service, { clock, random: () => 0 });
 }
@@ -128,6 +130,69 @@ describe("run", () => {
     expect(asked).toEqual([1_000, 400]);
   });
 
+  test("asks again while the answer is to come later, and not before the server said", async () => {
+    const clock = new ManualClock();
+    const asked: number[] = [];
+    const start = clock.now();
+    const kantoku = clientOf(
+      {
+        run: async () => ({ id: "t", status: "running" }),
+        result: async () => {
+          asked.push(clock.now() - start);
+          if (asked.length === 4) return { id: "t", status: "succeeded", output: 42 };
+          throw later;
+        },
+      },
+      clock,
+    );
+    const output = kantoku.run(double(21));
+    await clock.advance(1_500);
+    expect(await output).toBe(42);
+    expect(asked).toEqual([0, 500, 1_000, 1_500]);
+  });
+
+  test("ends at waitMs, or with its signal, while the answer is to come later", async () => {
+    const clock = new ManualClock();
+    const kantoku = clientOf(
+      {
+        run: async () => ({ id: "t", status: "running" }),
+        result: async () => {
+          throw later;
+        },
+      },
+      clock,
+    );
+    const bounded = expect(kantoku.run(double(1), { waitMs: 700 })).rejects.toMatchObject({
+      code: "deadline-exceeded",
+      data: { task: "t" },
+      cause: later,
+    });
+    await clock.advance(700);
+    await bounded;
+    const abort = new AbortController();
+    const signalled = kantoku.run(double(1), { signal: abort.signal });
+    await settle();
+    abort.abort("enough");
+    await expect(signalled).rejects.toBe("enough");
+    await settle();
+    expect(clock.timerCount).toBe(0);
+  });
+
+  test("shows what its submit was refused with, and asks no more after a close", async () => {
+    const clock = new ManualClock();
+    const refused = clientOf({ run: () => Promise.reject(later) }, clock);
+    await expect(refused.run(double(1))).rejects.toBe(later);
+    const kantoku = clientOf(
+      { run: async () => ({ id: "t", status: "ready" }), result: () => Promise.reject(later) },
+      clock,
+    );
+    const running = expect(kantoku.run(double(1))).rejects.toBe(later);
+    await settle();
+    await kantoku.close();
+    await running;
+    expect(clock.timerCount).toBe(0);
+  });
+
   test("gives up when its signal aborts, with the signal's reason", async () => {
     const abort = new AbortController();
     const kantoku = clientOf({ run: () => new Promise(() => undefined) });
@@ -153,6 +218,24 @@ describe("run", () => {
 });
 
 describe("a handle", () => {
+  test("of a task that is there waits for it, also while the first answer is to come later", async () => {
+    const clock = new ManualClock();
+    const answers = [later, { id: "t", status: "succeeded", output: "done" } as const];
+    const kantoku = clientOf(
+      {
+        result: async () => {
+          const answer = answers.shift();
+          if (answer === undefined || answer instanceof Error) throw answer;
+          return answer;
+        },
+      },
+      clock,
+    );
+    const output = kantoku.handle("t").result();
+    await clock.advance(500);
+    expect(await output).toBe("done");
+  });
+
   test("asks for result, status and cancellation", async () => {
     const cancelled: unknown[] = [];
     const kantoku = clientOf({

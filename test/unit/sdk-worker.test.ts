@@ -4,6 +4,8 @@ import { z } from "zod";
 import type { TaskContext } from "../../sdk/context.ts";
 import { type AnyDefinition, task } from "../../sdk/definition.ts";
 import { KantokuError, TerminalError } from "../../sdk/errors.ts";
+import { pipeline } from "../../sdk/graph/pipeline.ts";
+import type { PipelineView } from "../../sdk/protocol/graph.ts";
 import { deadlineSlackMs } from "../../sdk/worker/deadlines.ts";
 import { settle } from "../support/manual-clock.ts";
 import { WorkerBench } from "../support/worker-bench.ts";
@@ -500,6 +502,59 @@ describe("ctx.step", () => {
     bench.assign("s");
     await settle();
     expect(bench.reports).toMatchObject([{ kind: "fail", error: { code: "invalid-params" } }]);
+  });
+});
+
+describe("ctx.run", () => {
+  const parent = task("parent", {}, (_input, ctx) => ctx.run({ definition: "child" }));
+
+  test("waits on when the child's outcome is to come later, at every ask", async () => {
+    const { bench } = await benchWith(parent);
+    const results = [busy, "running", busy, busy, "succeeded"] as const;
+    let asked = 0;
+    bench.answers.result = async ({ ...ref }) => {
+      expect(ref).toMatchObject({ id: "child" });
+      const status = results[asked++];
+      if (status === undefined || status instanceof Error) throw status;
+      return { id: "child", status, ...(status === "succeeded" && { output: 7 }) };
+    };
+    bench.assign("parent");
+    await bench.clock.advance(1_000);
+    expect(asked).toBe(5);
+    expect(bench.reports).toEqual([{ kind: "complete", token: "token-1", output: 7 }]);
+  });
+
+  test("registers a pipeline again until that is answered", async () => {
+    const part = task("part", {}, () => 1);
+    const whole = pipeline("whole", {}, () => part());
+    const { bench } = await benchWith(task("parent", {}, (_input, ctx) => ctx.run(whole())));
+    let tries = 0;
+    bench.answers.registerPipeline = async ({ name }) => {
+      tries += 1;
+      if (tries < 3) throw busy;
+      return { name, version: whole.version } as PipelineView;
+    };
+    bench.assign("parent");
+    await bench.clock.advance(1_000);
+    expect(tries).toBe(3);
+    expect(bench.reports).toMatchObject([{ kind: "complete" }]);
+  });
+
+  test("asks no more when its attempt is cancelled meanwhile", async () => {
+    const { bench } = await benchWith(parent);
+    let asked = 0;
+    bench.answers.result = async () => {
+      asked += 1;
+      throw busy;
+    };
+    const { token } = bench.assign("parent");
+    await settle();
+    bench.port.cancel({ token, reason: "cancelled", graceMs: 5 });
+    await settle();
+    expect(bench.reports).toMatchObject([{ kind: "fail", error: { code: "task-cancelled" } }]);
+    const before = asked;
+    await bench.clock.advance(2_000);
+    expect(asked).toBe(before);
   });
 });
 
