@@ -36,6 +36,7 @@ export class WorkerBench {
     complete: () => Recorded;
     fail: () => Recorded;
     recordStep: () => Recorded;
+    progress: () => Promise<unknown>;
     events: Service["events"];
     submit: Service["submit"];
     result: Service["result"];
@@ -46,6 +47,7 @@ export class WorkerBench {
     complete: () => recorded,
     fail: () => recorded,
     recordStep: () => recorded,
+    progress: async () => undefined,
     events: async () => ({ events: [] }),
     submit: async () => ({ id: "child", status: "ready", created: true }),
     result: async () => ({ id: "child", status: "succeeded" }),
@@ -122,6 +124,7 @@ export class WorkerBench {
       },
       progress: async ({ progress }) => {
         this.progress.push(progress);
+        await answer.progress();
         return {};
       },
       recordStep: async (params) => {

@@ -576,6 +576,35 @@ describe("ctx.progress", () => {
     await bench.clock.advance(1_000);
     expect(bench.progress).toHaveLength(3);
   });
+
+  test("does not queue up while the server is away: one on its way, then the latest", async () => {
+    const { definition, started, gate } = held();
+    const { bench } = await benchWith(definition);
+    const answers: PromiseWithResolvers<unknown>[] = [];
+    bench.answers.progress = () => {
+      const answer = Promise.withResolvers<unknown>();
+      answers.push(answer);
+      return answer.promise;
+    };
+    bench.assign("held");
+    const { progress } = await started.promise;
+    for (let n = 1; n <= 40; n++) {
+      progress({ n });
+      await bench.clock.advance(100);
+    }
+    expect(bench.progress).toEqual([{ n: 1 }]);
+    answers[0]?.reject(busy);
+    await settle();
+    expect(bench.progress).toEqual([{ n: 1 }, { n: 40 }]);
+    answers[1]?.resolve({});
+    await bench.clock.advance(1_000);
+    expect(bench.progress).toHaveLength(2);
+    for (const n of [41, 42]) progress({ n });
+    gate.resolve("done");
+    await settle();
+    expect(bench.progress.slice(2)).toEqual([{ n: 41 }, { n: 42 }]);
+    expect(bench.reports).toMatchObject([{ kind: "complete" }]);
+  });
 });
 
 describe("ctx.log", () => {
