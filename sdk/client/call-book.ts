@@ -15,6 +15,8 @@ export interface OpenCall {
 // Waiting calls leave room for the short ones, or a client that waits for its own worker's results
 // could no longer send its completions.
 const waitingShare = 0.8;
+// Where that many of those places are taken, others will soon queue for one.
+const crowdedShare = 0.5;
 
 /** Unanswered calls, and which of them may be on the wire at once. */
 export class CallBook {
@@ -25,6 +27,7 @@ export class CallBook {
   #first: OpenCall[] = [];
   #short: OpenCall[] = [];
   #waiting: OpenCall[] = [];
+  #waitingCount = 0;
   #sentWaitingCount = 0;
 
   get size(): number {
@@ -35,8 +38,23 @@ export class CallBook {
     return this.#sent.size < this.#open.size;
   }
 
+  /** Whether a waiting call more would not have to queue. */
+  get hasRoomToWait(): boolean {
+    return this.#waitingCount < this.#waitingMax;
+  }
+
+  /** Whether a waiting call more should leave its place soon. */
+  get isCrowded(): boolean {
+    return this.#waitingCount >= this.#waitingMax * crowdedShare;
+  }
+
+  get #waitingMax(): number {
+    return Math.floor(this.windowMax * waitingShare);
+  }
+
   add(call: OpenCall): void {
     this.#open.set(call.id, call);
+    if (call.isWaiting) this.#waitingCount += 1;
     this.#enqueue(call);
   }
 
@@ -46,7 +64,7 @@ export class CallBook {
     this.#first = this.#first.slice(taken.length);
     const short = this.#take(this.#short, this.windowMax - this.#sent.size);
     this.#short = this.#short.slice(short.length);
-    const waitingRoom = Math.floor(this.windowMax * waitingShare) - this.#sentWaitingCount;
+    const waitingRoom = this.#waitingMax - this.#sentWaitingCount;
     const room = Math.min(waitingRoom, this.windowMax - this.#sent.size);
     const waiting = this.#take(this.#waiting, room);
     this.#waiting = this.#waiting.slice(waiting.length);
@@ -58,6 +76,7 @@ export class CallBook {
     const call = this.#open.get(id);
     if (!call) return undefined;
     this.#open.delete(id);
+    if (call.isWaiting) this.#waitingCount -= 1;
     this.#unsend(call);
     return call;
   }
@@ -75,6 +94,7 @@ export class CallBook {
   failAll(error: KantokuError): void {
     const calls = Array.from(this.#open.values());
     this.#open.clear();
+    this.#waitingCount = 0;
     this.unsendAll();
     for (const call of calls) call.fail(error);
   }

@@ -78,6 +78,16 @@ export class Connection {
     return this.#ready.promise;
   }
 
+  /** Whether a waiting call more would not have to queue. */
+  get hasRoomToWait(): boolean {
+    return this.#book.hasRoomToWait;
+  }
+
+  /** Whether a waiting call more should leave its place soon. */
+  get isCrowded(): boolean {
+    return this.#book.isCrowded;
+  }
+
   call<Result>(method: string, params: object, options: CallOptions = {}): Promise<Result> {
     return new Promise((resolve, reject) => {
       const refusal = this.#refusal();

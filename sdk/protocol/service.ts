@@ -59,7 +59,10 @@ export interface Submitted {
   readonly tasks?: Readonly<Record<string, string>>;
 }
 
-/** An ended task's outcome, or, when `waitMs` ended first, its status without `output`. */
+/**
+ * An ended task's outcome, or, when the wait ended first, its status without `output`. A wait may
+ * end before `waitMs`, where many wait: then ask for the result.
+ */
 export interface RunResult {
   readonly id: string;
   readonly status: TaskStatus;

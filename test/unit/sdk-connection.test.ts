@@ -134,20 +134,68 @@ describe("calls", () => {
   test("keep within the server's window, and those that wait leave room for the short", async () => {
     const peer = await peerWith({
       "session.open": () => ({ limits: { inFlightCallsMax: 10 } }),
-      "task.run": () => noReply,
+      "task.result": () => noReply,
       "task.submit": () => noReply,
     });
     const kantoku = await clientOf(peer);
-    for (let n = 0; n < 20; n++) kantoku.run(call).catch(() => undefined);
+    for (let n = 0; n < 20; n++) {
+      kantoku
+        .handle("t")
+        .result()
+        .catch(() => undefined);
+    }
     for (let n = 0; n < 5; n++) kantoku.submit(call).catch(() => undefined);
-    await peer.call("task.run", 5);
+    await peer.call("task.result", 5);
     expect(peer.of("task.submit")).toHaveLength(5);
     for (const submit of peer.of("task.submit")) peer.answer(submit, { id: "t", created: true });
-    await peer.call("task.run", 8);
-    const [run] = peer.of("task.run");
-    if (run) peer.answer(run, { id: "t", status: "succeeded", output: 1 });
-    await peer.call("task.run", 9);
-    expect(peer.of("task.run")).toHaveLength(9);
+    await peer.call("task.result", 8);
+    const [result] = peer.of("task.result");
+    if (result) peer.answer(result, { id: "t", status: "succeeded", output: 1 });
+    await peer.call("task.result", 9);
+    expect(peer.of("task.result")).toHaveLength(9);
+  });
+
+  test("that run a task submit it at once where there is no room to wait, and wait later", async () => {
+    const peer = await peerWith({
+      "session.open": () => ({ limits: { inFlightCallsMax: 10 } }),
+      "task.run": () => noReply,
+      "task.submit": ({ params }) => {
+        const { input } = params;
+        return { id: input, status: input === "known" ? "succeeded" : "ready", created: true };
+      },
+      "task.result": () => noReply,
+    });
+    const kantoku = await clientOf(peer);
+    const run = (input: string) =>
+      kantoku.run<string>({ definition: "x", input }, { idempotencyKey: `key-${input}` });
+    const first = Array.from({ length: 8 }, (_, n) => run(`first-${n}`));
+    const more = ["a", "known", "b"].map(run);
+    await Promise.all([peer.call("task.submit", 3), peer.call("task.run", 8)]);
+    expect(peer.of("task.run")).toHaveLength(8);
+    expect(peer.of("task.submit").map(({ params }) => params)).toEqual(
+      ["a", "known", "b"].map((input) => ({
+        definition: "x",
+        input,
+        idempotencyKey: `key-${input}`,
+      })),
+    );
+    // Whoever waits among many waits for a short time, so that those behind have their turn.
+    expect(peer.of("task.run").map(({ params }) => params["waitMs"])).toEqual([
+      ...Array(4).fill(60_000),
+      ...Array(4).fill(2_000),
+    ]);
+    const output = (id: unknown) => ({ id, status: "succeeded", output: `${id}!` });
+    peer.handlers["task.result"] = ({ params }) => {
+      expect(params["waitMs"]).toBeLessThanOrEqual(2_000);
+      return output(params["id"]);
+    };
+    for (const call of peer.of("task.run")) peer.answer(call, output(call.params["input"]));
+    expect(await Promise.all(more)).toEqual(["a!", "known!", "b!"]);
+    expect((await Promise.all(first))[7]).toBe("first-7!");
+    const late = run("late");
+    peer.answer(await peer.call("task.run", 9), output("late"));
+    expect(await late).toBe("late!");
+    expect(peer.of("task.run")[8]?.params["waitMs"]).toBe(60_000);
   });
 });
 
