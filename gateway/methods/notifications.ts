@@ -25,6 +25,7 @@ export const notificationParams: Readonly<Record<NotificationName, z.ZodType>> =
     journal: z.array(journalEvent),
     journalNext: z.exactOptional(z.int()),
     deadlineAt: z.exactOptional(z.int()),
+    deadlineInMs: z.exactOptional(z.int()),
     root: z.string(),
     parent: z.exactOptional(z.string()),
     labels: z.record(z.string(), z.string()),

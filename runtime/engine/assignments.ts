@@ -1,6 +1,7 @@
 import { limits } from "../../sdk/protocol/limits.ts";
 import type { Assignment } from "../../sdk/protocol/service.ts";
 import type { JournalEvent } from "../../sdk/protocol/task.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { JournalStore } from "../store/store.ts";
 import { toJournalEvent } from "./audience.ts";
@@ -16,9 +17,12 @@ export class Assignments {
   readonly #pool: Pool;
   readonly #journal: JournalStore;
   readonly #log: Log;
+  readonly #clock: Clock;
 
-  constructor(options: { pool: Pool; journal: JournalStore; log: Log }) {
+  /** `clock`: the database's, by which deadlines are drawn. */
+  constructor(options: { pool: Pool; journal: JournalStore; log: Log; clock: Clock }) {
     this.#pool = options.pool;
+    this.#clock = options.clock;
     this.#journal = options.journal;
     this.#log = options.log;
   }
@@ -78,7 +82,7 @@ export class Assignments {
       idempotencyKey: identity.id,
       journal,
       ...(next === undefined ? {} : { journalNext: next }),
-      ...(attemptDeadlineAt === null ? {} : { deadlineAt: attemptDeadlineAt }),
+      ...(attemptDeadlineAt === null ? {} : this.#timeOf(attemptDeadlineAt)),
       root: identity.root,
       ...(identity.parent === null ? {} : { parent: identity.parent }),
       labels: JSON.parse(identity.labels) as Assignment["labels"],
@@ -86,6 +90,11 @@ export class Assignments {
       ...(identity.trace === null ? {} : { trace: identity.trace }),
     };
     worker.port.assign(assignment);
+  }
+
+  // The worker's clock may be another: what is left, it can measure by itself.
+  #timeOf(deadlineAt: number): Pick<Assignment, "deadlineAt" | "deadlineInMs"> {
+    return { deadlineAt, deadlineInMs: Math.max(0, deadlineAt - this.#clock.now()) };
   }
 
   /** The steps of earlier attempts, up to what an assignment may carry. */

@@ -86,7 +86,7 @@ export class Life {
     });
     this.pool = new Pool(clock);
     this.#deadlines = new Deadlines(clock);
-    const assignments = new Assignments({ pool: this.pool, journal: store.journal, log });
+    const assignments = new Assignments({ pool: this.pool, journal: store.journal, log, clock });
     this.watches = new Watches({ node, store, log, audience: options.audience });
     const repairs = new Repairs({
       journal: store.journal,

@@ -180,7 +180,10 @@ export interface Assignment {
   readonly journal: readonly JournalEvent[];
   /** Present when the journal did not fit: read on with task.events after this seq. */
   readonly journalNext?: number;
+  /** By the database's clock, which need not be the worker's. */
   readonly deadlineAt?: number;
+  /** What was left until then when the assignment was sent. */
+  readonly deadlineInMs?: number;
   readonly root: string;
   readonly parent?: string;
   readonly labels: Readonly<Record<string, string>>;

@@ -22,8 +22,11 @@ export class Deadlines {
     this.#clock = clock;
   }
 
+  /** `deadlineAt` is the database's time: it counts only where the server does not say what is left. */
   watch(attempt: Attempt, deadlineAt: number): void {
-    const dueAt = deadlineAt + deadlineSlackMs;
+    const { deadlineInMs } = attempt.assignment;
+    const endsAt = deadlineInMs === undefined ? deadlineAt : this.#clock.now() + deadlineInMs;
+    const dueAt = endsAt + deadlineSlackMs;
     this.#dueAt.set(attempt, dueAt);
     if (dueAt < this.#armedAt) this.#arm(dueAt);
   }

@@ -8,7 +8,7 @@ test("an attempt that takes too long is cancelled and tried again", async () => 
   const retry = { maxAttempts: 2, backoff: "fixed", minMs: 300 } as const;
   const id = await rig.submit({ attemptTimeoutMs: 1_000, retry });
   const { token } = worker.last;
-  expect(worker.last.deadlineAt).toBe(rig.clock.now() + 1_000);
+  expect(worker.last).toMatchObject({ deadlineAt: rig.clock.now() + 1_000, deadlineInMs: 1_000 });
   await rig.advance(900);
   expect(await rig.status(id)).toBe("running");
   await rig.advance(100);
@@ -99,6 +99,16 @@ test("a task's time begins with its first assignment", async () => {
   const worker = await rig.worker();
   await rig.settle();
   expect(worker.last.deadlineAt).toBe(rig.clock.now() + 1_000);
+});
+
+test("an assignment says how long is left by the database's clock, not by its node's", async () => {
+  await using rig = await EngineRig.start();
+  const { clock } = rig;
+  const node = await rig.join({ clock: { ...clock, now: () => clock.now() + 40_000 } });
+  const worker = await rig.worker({}, node);
+  await rig.submit({ attemptTimeoutMs: 1_000 }, node);
+  await rig.settle();
+  expect(worker.last).toMatchObject({ deadlineAt: clock.now() + 1_000, deadlineInMs: 1_000 });
 });
 
 test("a deadline farther off than the platform's timers reach does not come early", async () => {

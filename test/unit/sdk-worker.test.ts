@@ -342,6 +342,24 @@ describe("an attempt is aborted", () => {
     for (const { gate } of [soon, late]) gate.resolve(null);
   });
 
+  test("after the time that was left when it came, whatever the clocks say", async () => {
+    const [ahead, behind] = [held("ahead"), held("behind")];
+    const { bench } = await benchWith(ahead.definition, behind.definition);
+    const now = bench.clock.now();
+    bench.assign("ahead", { deadlineAt: now - 40_000, deadlineInMs: 1_000 });
+    bench.assign("behind", { deadlineAt: now + 40_000, deadlineInMs: 1_000 });
+    const signals = [
+      (await ahead.started.promise).abortSignal,
+      (await behind.started.promise).abortSignal,
+    ];
+    const aborted = () => signals.map((signal) => signal.aborted);
+    await bench.clock.advance(999 + deadlineSlackMs);
+    expect(aborted()).toEqual([false, false]);
+    await bench.clock.advance(1);
+    expect(aborted()).toEqual([true, true]);
+    for (const { gate } of [ahead, behind]) gate.resolve(null);
+  });
+
   test("when a heartbeat drops it: it is no longer held, and nothing is reported", async () => {
     const { definition, started, gate } = held();
     const { bench } = await benchWith(definition);
