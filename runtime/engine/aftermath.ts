@@ -36,7 +36,7 @@ export interface AftermathOptions {
   /** A ready task was left to whoever serves it, maybe another node. */
   queued(head: Head): void;
   /** Another node watches these tasks. */
-  announce(tasks: readonly string[]): void;
+  announce(task: string): void;
   /** Letters were written in a commit: somebody has to read them. */
   mailWritten(): void;
   /** Gives a task back that this node may own without holding it. */
@@ -97,7 +97,7 @@ export class Aftermath {
     for (const { dueAt } of turn.kind === "task" ? turn.timersSet : []) {
       this.#options.timerSet(dueAt - this.#options.clock.now());
     }
-    if (watched.includes(turn.id)) this.#options.announce([turn.id]);
+    if (watched.includes(turn.id)) this.#options.announce(turn.id);
     this.#options.perform(draft);
     this.#settle(actor);
   }

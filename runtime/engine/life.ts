@@ -87,7 +87,7 @@ export class Life {
     this.pool = new Pool(clock);
     this.#deadlines = new Deadlines(clock);
     const assignments = new Assignments({ pool: this.pool, journal: store.journal, log, clock });
-    this.watches = new Watches({ node, store, log, audience: options.audience });
+    this.watches = new Watches({ node, store, clock, log, audience: options.audience });
     const repairs = new Repairs({
       journal: store.journal,
       log,
@@ -106,7 +106,7 @@ export class Life {
       perform: (draft) => assignments.perform(draft),
       timerSet: (inMs) => this.#rounds.timers.expect(inMs),
       queued: (head) => this.#hintReady(head),
-      announce: (tasks) => this.watches.announce(tasks),
+      announce: (task) => this.watches.announce(task),
       mailWritten: () => this.#hintMail(),
       unreadable: (row) => repairs.mend(row),
       release: (task) => this.#release([task]),

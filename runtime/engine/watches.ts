@@ -1,3 +1,4 @@
+import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Hint, Store } from "../store/store.ts";
 import type { Audience } from "./audience.ts";
@@ -5,6 +6,7 @@ import type { Audience } from "./audience.ts";
 export interface WatchesOptions {
   readonly node: string;
   readonly store: Store;
+  readonly clock: Clock;
   readonly log: Log;
   readonly audience: Audience;
 }
@@ -14,6 +16,7 @@ const refreshTasksMax = 500;
 /** News of tasks across nodes: a row says who watches, a hint says look, the poll looks anyway. */
 export class Watches {
   readonly #options: WatchesOptions;
+  #news: string[] = [];
 
   constructor(options: WatchesOptions) {
     this.#options = options;
@@ -31,20 +34,25 @@ export class Watches {
       .catch((error: unknown) => this.#options.log.warn("watch row left behind", { task, error }));
   }
 
-  /** Tells the watching nodes, after the commit. */
-  announce(tasks: readonly string[]): void {
+  /** Tells the watching nodes, after the commit: once a tick, for a hint takes a lock of the cluster. */
+  announce(task: string): void {
+    this.#news.push(task);
+    if (this.#news.length === 1) this.#options.clock.soon(() => void this.#tell());
+  }
+
+  async #tell(): Promise<void> {
     const { store, node, log } = this.#options;
-    void (async () => {
-      try {
-        const nodes = await store.watches.watchers(tasks);
-        const hints = nodes
-          .filter((watcher) => watcher !== node)
-          .map((watcher): Hint => ({ about: "watched", node: watcher, tasks: [...tasks] }));
-        if (hints.length > 0) await store.hints.send(hints);
-      } catch (error) {
-        log.warn("watchers not told; their poll will look", { error });
-      }
-    })();
+    const tasks = this.#news;
+    this.#news = [];
+    try {
+      const nodes = await store.watches.watchers(tasks);
+      const hints = nodes
+        .filter((watcher) => watcher !== node)
+        .map((watcher): Hint => ({ about: "watched", node: watcher, tasks }));
+      if (hints.length > 0) await store.hints.send(hints);
+    } catch (error) {
+      log.warn("watchers not told; their poll will look", { error });
+    }
   }
 
   /** Reads watched tasks and passes their news on. */

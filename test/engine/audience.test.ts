@@ -149,6 +149,21 @@ describe("a subscription", () => {
     expect(listener.ends).toEqual(["ended"]);
     expect(await rig.store.watches.watchers([id])).toEqual([]);
   });
+
+  test("and many more there hear of what ends in one commit by one hint", async () => {
+    await using rig = await EngineRig.start();
+    const other = await rig.join();
+    await rig.advance(3_000);
+    const ids = await Promise.all(Array.from({ length: 50 }, () => rig.submit()));
+    const ended = ids.map((id) => errorOf(other.service.result({ id, waitMs: 60_000 })));
+    await rig.settle();
+    const before = rig.node.store.countOf("hints.send");
+    await Promise.all(ids.map((id) => rig.service.cancel({ id })));
+    await rig.settle();
+    expect(rig.node.store.countOf("hints.send") - before).toBe(1);
+    const errors = await Promise.all(ended);
+    expect(errors.every(({ code }) => code === "task-cancelled")).toBe(true);
+  });
 });
 
 describe("progress", () => {
