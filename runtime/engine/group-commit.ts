@@ -33,6 +33,8 @@ const batchTurnsMin = 32;
 const batchBytesMax = 8 * 1024 * 1024;
 const resendMinMs = 20;
 const resendMaxMs = 1_000;
+/** A batch that met others, or its time, so often may simply be too much at once. */
+const contendedMax = 5;
 
 /**
  * Turns that end within one tick share one transaction; while commits are in flight the next batch
@@ -40,7 +42,7 @@ const resendMaxMs = 1_000;
  *
  * C1. A lane has one commit in flight; an actor has at most one turn in all lanes (its own flag).
  * C2. A batch whose answer was lost is sent again, identical, until the store answers for it.
- * C3. A batch that the store refuses is halved until the guilty turn is alone.
+ * C3. A batch that the store refuses, or cannot get through, is halved until the guilty turn is alone.
  */
 export class GroupCommit {
   readonly #store: CommitStore;
@@ -152,7 +154,7 @@ export class GroupCommit {
       return;
     }
     const { error, wasSent } = outcome;
-    const isDivisible = error.fault === "stale" || error.fault === "refused";
+    const isDivisible = error.fault !== "fenced";
     if (!isDivisible || drafts.length === 1) {
       if (isDivisible) this.#log.warn("a turn was not committed", { fault: error.fault, error });
       this.#meters.turnsRejected(turnsOf(drafts), error.fault);
@@ -190,7 +192,10 @@ export class GroupCommit {
         const isOutage = error.fault === "unknown" || error.fault === "unavailable";
         if (isOutage) this.outageSince ??= this.#clock.monotonic();
         else this.outageSince = null;
-        if (!isOutage && error.fault !== "contended") return { kind: "rejected", error, wasSent };
+        // What may have been written is sent again, identical, whatever it meets: C2.
+        const isTooMuch = resends >= contendedMax && drafts.length > 1 && !wasSent;
+        const isSentAgain = isOutage || (error.fault === "contended" && !isTooMuch);
+        if (!isSentAgain) return { kind: "rejected", error, wasSent };
         await this.#pause(resends);
       }
     }

@@ -4,6 +4,7 @@ import type { TaskEvent } from "../machines/task.events.ts";
 import type { TaskEffect, TimerKind } from "../machines/task.machine.ts";
 import type { EventRow, TaskState } from "../store/rows.ts";
 import type { StepsTurn, TaskLinks, TaskTurn } from "../store/turns.ts";
+import { bytesOfIdentity } from "./bytes.ts";
 import { type Columns, columnsOf, project, statusOf } from "./columns.ts";
 import type { Child, GraphBirth, Placement, Resolution, TaskMessage } from "./messages.ts";
 import { stepKey, type TaskActor, type TaskSnapshot, taskFold } from "./task-actor.ts";
@@ -147,8 +148,8 @@ export class Pen {
     const turn = isOfSteps
       ? ({ kind: "steps", id: actor.identity.id, events: this.#events } as const)
       : this.#turnTo(state);
-    const payload =
-      (actor.rowSeq === 0 ? actor.identity.input.length : 0) + (this.columns.output?.length ?? 0);
+    const born = actor.rowSeq === 0 ? bytesOfIdentity(actor.identity) : 0;
+    const payload = born + (this.columns.output?.length ?? 0);
     const bytes = this.#events.reduce((sum, event) => sum + event.data.length, payload + 512);
     const effects = this.#effects;
     const children = this.#children;

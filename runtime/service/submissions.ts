@@ -4,6 +4,7 @@ import { limits } from "../../sdk/protocol/limits.ts";
 import type { ChildOf, GraphSubmit, SubmitParams, Submitted } from "../../sdk/protocol/service.ts";
 import { canonicalJson } from "../../sdk/values/canonical.ts";
 import { encodePayload } from "../../sdk/values/payload.ts";
+import { bytesOfIdentity } from "../engine/bytes.ts";
 import { toChildren } from "../engine/children.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Caller, GraphBirth } from "../engine/messages.ts";
@@ -272,9 +273,9 @@ function idsByName({ births }: Expansion): Record<string, string> {
 }
 
 function bytesOf(identity: TaskIdentity, layout: Expansion | null): number {
-  const own = identity.input.length + 1_024;
+  const own = bytesOfIdentity(identity) + 1_024;
   return (layout?.births ?? []).reduce(
-    (sum, birth) => sum + birth.identity.input.length + 512,
+    (sum, birth) => sum + bytesOfIdentity(birth.identity) + 512,
     own,
   );
 }

@@ -124,6 +124,34 @@ describe("a guilty turn", () => {
     expect((await rig.service.list({ limit: 1_000 })).tasks).toHaveLength(399);
   });
 
+  test("and its batch are told apart: what takes too long together is halved, then written", async () => {
+    await using rig = await EngineRig.start();
+    const { store } = rig.node;
+    store.plan({ fault: "contended", times: 1_000, hits: ({ turns }) => turns.length > 100 });
+    const submits = Promise.all(
+      Array.from({ length: 400 }, (_, n) => rig.service.submit({ definition: "job", input: n })),
+    );
+    await rig.advance(20_000);
+    expect(await submits).toHaveLength(400);
+    expect((await rig.service.list({ limit: 1_000 })).tasks).toHaveLength(400);
+    expect(await rig.service.doctor()).toEqual({ findings: [] });
+  });
+
+  test("is not looked for by halves in a batch that may have been written", async () => {
+    await using rig = await EngineRig.start();
+    const { store } = rig.node;
+    store.plan({ fault: "lostAnswer" });
+    store.plan({ fault: "contended", times: 12 });
+    const submits = Promise.all(
+      Array.from({ length: 20 }, (_, n) => rig.service.submit({ definition: "job", input: n })),
+    );
+    await rig.advance(30_000);
+    expect(await submits).toHaveLength(20);
+    const again = store.sent.filter(({ turns }) => turns.length === 20);
+    expect(again.length).toBe(14);
+    expect(new Set(again.map(({ id }) => id)).size).toBe(1);
+  });
+
   test("that is refused leaves its slot free", async () => {
     await using rig = await EngineRig.start();
     const worker = await rig.worker();
