@@ -20,25 +20,29 @@ export class Outcomes {
   /**
    * The outcome of a task that was just submitted here. While this node is alone, a task that it
    * created cannot have ended unheard: its end is a later commit of this very process.
+   *
+   * A store that cannot be read ends the wait, not the call: busy would look like a submit that was
+   * refused, and under a fresh key the next one would be another task.
    */
   async ofSubmitted(
     submitted: { id: string; status: TaskStatus; created: boolean },
     wait: Wait,
   ): Promise<RunResult> {
-    const { id, created } = submitted;
+    const { id, status, created } = submitted;
     const isAlone = this.#engine.life.lease.nodeCount <= 1;
-    return this.#wait(id, wait, created && isAlone ? null : () => this.#read(id));
+    const look = created && isAlone ? null : () => this.#read(id);
+    return this.#wait(id, { ...wait, known: isEnded(status) ? null : { id, status } }, look);
   }
 
   async of(namespace: string, ref: TaskRef, wait: Wait): Promise<RunResult> {
     const row = await findTask(this.#engine, namespace, ref);
     if (isOver(row)) return toRunResult(row.id, row);
-    return this.#wait(row.id, wait, () => this.#read(row.id));
+    return this.#wait(row.id, { ...wait, known: null }, () => this.#read(row.id));
   }
 
   #wait(
     id: string,
-    { waitMs, listener }: Wait,
+    { waitMs, listener, known }: Wait & { readonly known: RunResult | null },
     look: (() => Promise<TaskRow | null>) | null,
   ): Promise<RunResult> {
     const patienceMs = checkWait(waitMs);
@@ -59,6 +63,11 @@ export class Outcomes {
           reject(error as Error);
         }
       };
+      const giveUp = (error: unknown): void => {
+        stop();
+        if (known === null) reject(error as Error);
+        else resolve(known);
+      };
       const stopListening = this.#engine.audience.awaitEnd(id, settle);
       stay =
         listener?.whenGone(() => {
@@ -71,18 +80,12 @@ export class Outcomes {
           this.#read(id).then((row) => {
             if (row !== null && isOver(row)) settle(row);
             else resolve({ id, status: row?.status ?? "waiting" });
-          }, reject);
+          }, giveUp);
         });
       }
-      look?.().then(
-        (row) => {
-          if (row !== null && isOver(row)) settle(row);
-        },
-        (error: unknown) => {
-          stop();
-          reject(error as Error);
-        },
-      );
+      look?.().then((row) => {
+        if (row !== null && isOver(row)) settle(row);
+      }, giveUp);
     });
   }
 

@@ -61,7 +61,7 @@ export interface Submitted {
 
 /**
  * An ended task's outcome, or, when the wait ended first, its status without `output`. A wait may
- * end before `waitMs`, where many wait: then ask for the result.
+ * end before `waitMs`, where many wait or the store is away: then ask for the result.
  */
 export interface RunResult {
   readonly id: string;

@@ -95,6 +95,27 @@ describe("during an outage", () => {
     expect(await rig.service.result({ id })).toMatchObject({ output: "kept" });
   });
 
+  test("a run whose task was accepted is answered with the task, never with busy", async () => {
+    await using rig = await EngineRig.start();
+    const { store } = rig.node;
+    const run = { definition: "job", waitMs: 1_000 };
+    const alone = watch(rig.service.run(run));
+    await rig.settle();
+    store.failNext("tasks.readMany", 1_000);
+    await rig.advance(1_000);
+    expect(alone.value).toEqual({ id: expect.any(String), status: "ready" });
+    // Beside another node, where the task may end unheard, it looks at once.
+    store.heal();
+    await rig.join();
+    await rig.advance(5_000);
+    store.failNext("tasks.readMany", 1_000);
+    const beside = watch(rig.service.run(run));
+    await rig.settle();
+    expect(beside.value).toEqual({ id: expect.any(String), status: "ready" });
+    store.heal();
+    expect((await rig.service.list({})).tasks).toHaveLength(2);
+  });
+
   test("reads answer busy", async () => {
     await using rig = await EngineRig.start();
     const id = await rig.submit();
