@@ -72,7 +72,11 @@ class SocketPort implements WorkerPort {
   }
 
   assign(assignment: Assignment): void {
-    this.#inOrder(() => this.#outbox.sendInTurn(() => notification("attempt.assign", assignment)));
+    this.#inOrder(() =>
+      this.#outbox.sendInTurn(() =>
+        notification("attempt.assign", { ...assignment, worker: this.#worker }),
+      ),
+    );
   }
 
   cancel(cancellation: AttemptCancellation): void {

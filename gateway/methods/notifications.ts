@@ -18,6 +18,7 @@ export const notificationParams: Readonly<Record<NotificationName, z.ZodType>> =
     task: z.string(),
     attempt: z.int(),
     token: z.string(),
+    worker: z.string(),
     definition: z.string(),
     version: z.string(),
     input: anything,

@@ -1,5 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { connect } from "../../sdk/client/connect.ts";
+import { task } from "../../sdk/definition.ts";
 import type { Service, WorkerPort } from "../../sdk/protocol/service.ts";
+import { EngineRig } from "../support/engine-rig.ts";
 import { FakeService } from "../support/fake-service.ts";
 import { GatewayRig } from "../support/gateway-rig.ts";
 
@@ -58,10 +61,32 @@ describe("a worker's connection", () => {
     const [reply, ...rest] = peer.messages;
     expect(reply?.result).toMatchObject({ worker: "w1" });
     expect(rest.map(({ method, params }) => [method, params])).toEqual([
-      ["attempt.assign", assignment],
+      ["attempt.assign", { ...assignment, worker: "w1" }],
       ["attempt.cancel", { token: "t1.1", reason: "changed my mind", graceMs: 10 }],
       ["worker.superseded", { worker: "w1" }],
     ]);
+  });
+
+  test("of two workers of one definition: each gets what was assigned to it", async () => {
+    await using engine = await EngineRig.start();
+    await using rig = await GatewayRig.start({ service: engine.node.serviceOf });
+    const kantoku = await connect(rig.url);
+    const begun = { count: 0, both: Promise.withResolvers<void>() };
+    const greet = (name: string) =>
+      task("greet", {}, async () => {
+        begun.count += 1;
+        if (begun.count === 2) begun.both.resolve();
+        await begun.both.promise;
+        return name;
+      });
+    const call = greet("nobody");
+    try {
+      for (const name of ["first", "second"]) await kantoku.work([greet(name)], { slots: 1 });
+      const outputs = await Promise.all([kantoku.run(call()), kantoku.run(call())]);
+      expect(outputs.toSorted()).toEqual(["first", "second"]);
+    } finally {
+      await kantoku.close();
+    }
   });
 
   test("that closes detaches its workers", async () => {
