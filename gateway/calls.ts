@@ -4,8 +4,11 @@ import type { Dispatch } from "./dispatch.ts";
 import type { Request } from "./wire/message.ts";
 import { errorReply, type MessageId, type Reply } from "./wire/reply.ts";
 
-/** Gets the reply of one message; null where nothing may be sent. */
-export type Deliver = (reply: Reply | null) => void;
+/**
+ * Gets the reply of one message, null where nothing may be sent, and what is to happen once that
+ * reply is on its way.
+ */
+export type Deliver = (reply: Reply | null, afterwards?: () => void) => void;
 
 /** One request that runs, as its handler sees it. */
 export class Call<Session> {
@@ -45,8 +48,7 @@ export class Call<Session> {
   finish(reply: Reply | null): void {
     if (!this.isOpen) return;
     this.isOpen = false;
-    this.deliver(reply);
-    this.#afterwards?.();
+    this.deliver(reply, this.#afterwards);
   }
 }
 

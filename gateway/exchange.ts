@@ -1,4 +1,4 @@
-import type { Calls } from "./calls.ts";
+import type { Calls, Deliver } from "./calls.ts";
 import { parseFrame } from "./wire/frame.ts";
 import { parseMessage } from "./wire/message.ts";
 import { errorReply, type Reply, toText } from "./wire/reply.ts";
@@ -22,11 +22,9 @@ export function receiveFrame<Session>(bytes: Buffer, exchange: Exchange<Session>
   if (frame.kind === "fault") {
     sendReply(frame.reply, exchange);
   } else if (frame.kind === "one") {
-    receiveMessage(frame.message, exchange, (reply) => sendReply(reply, exchange));
+    receiveMessage(frame.message, exchange, sending(exchange));
   } else if (exchange.isBatching()) {
-    for (const message of frame.messages) {
-      receiveMessage(message, exchange, (reply) => sendReply(reply, exchange));
-    }
+    for (const message of frame.messages) receiveMessage(message, exchange, sending(exchange));
   } else {
     receiveBatch(frame.messages, exchange);
   }
@@ -35,11 +33,18 @@ export function receiveFrame<Session>(bytes: Buffer, exchange: Exchange<Session>
 function receiveMessage<Session>(
   value: unknown,
   { calls, session }: Exchange<Session>,
-  deliver: (reply: Reply | null) => void,
+  deliver: Deliver,
 ): void {
   const message = parseMessage(value);
   if (message.kind === "request") calls.start(message.request, { session, deliver });
   else deliver(message.kind === "invalid" ? message.reply : null);
+}
+
+function sending<Session>(exchange: Exchange<Session>): Deliver {
+  return (reply, afterwards) => {
+    sendReply(reply, exchange);
+    afterwards?.();
+  };
 }
 
 function sendReply<Session>(reply: Reply | null, exchange: Exchange<Session>): void {
@@ -47,15 +52,22 @@ function sendReply<Session>(reply: Reply | null, exchange: Exchange<Session>): v
   else exchange.send(writeReply(reply, exchange), reply);
 }
 
-/** One array with the replies in the order of their calls, when the slowest has come. */
+/**
+ * One array with the replies in the order of their calls, when the slowest has come. What they set
+ * off waits for it: nobody has heard of a subscription before.
+ */
 function receiveBatch<Session>(messages: readonly unknown[], exchange: Exchange<Session>): void {
   const replies = new Array<Reply | null>(messages.length).fill(null);
+  const afterwards: (() => void)[] = [];
   let missingCount = messages.length;
   for (const [index, value] of messages.entries()) {
-    receiveMessage(value, exchange, (reply) => {
+    receiveMessage(value, exchange, (reply, after) => {
       replies[index] = reply;
+      if (after !== undefined) afterwards.push(after);
       missingCount -= 1;
-      if (missingCount === 0) sendBatch(replies, exchange);
+      if (missingCount > 0) return;
+      sendBatch(replies, exchange);
+      for (const run of afterwards) run();
     });
   }
 }

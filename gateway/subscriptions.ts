@@ -35,7 +35,8 @@ export class Subscriptions {
       return { subscription: subscription.id };
     }
     this.#feeds.set(subscription.id, feed);
-    call.afterReply(() => feed.start(subscription, () => this.#feeds.delete(subscription.id)));
+    feed.open(subscription, () => this.#feeds.delete(subscription.id));
+    call.afterReply(() => feed.start());
     return { subscription: subscription.id };
   }
 
@@ -96,21 +97,20 @@ class Feed implements Subscriber {
   end(reason: EndReason): void {
     if (this.#isOver || this.#ending !== null) return;
     this.#ending = reason;
-    if (this.#subscription !== null) this.#sayEnd(this.#subscription, reason);
+    if (this.#kept === null) this.#sayEnd(reason);
+  }
+
+  /** There is such a subscription, of which the peer does not know yet. */
+  open(subscription: Subscription, forget: () => void): void {
+    this.#subscription = subscription;
+    this.#forget = forget;
   }
 
   /** The reply with the subscription's id is on its way. */
-  start(subscription: Subscription, forget: () => void): void {
-    this.#forget = forget;
-    this.#subscription = subscription;
-    if (this.#isOver) {
-      this.stop();
-      return;
-    }
-    for (const { method, rest } of this.#giveUpKept()) {
-      this.#outbox.send(withSubscription(subscription.id, { method, rest }));
-    }
-    if (this.#ending !== null) this.#sayEnd(subscription, this.#ending);
+  start(): void {
+    if (this.#isOver) return;
+    for (const kept of this.#giveUpKept()) this.#outbox.send(withSubscription(this.#id, kept));
+    if (this.#ending !== null) this.#sayEnd(this.#ending);
   }
 
   stop(): void {
@@ -124,10 +124,13 @@ class Feed implements Subscriber {
     this.#giveUpKept();
   }
 
+  get #id(): string {
+    return this.#subscription?.id ?? "";
+  }
+
   #offer(method: FeedMethod, rest: string): boolean {
     if (this.#kept === null) {
-      const id = this.#subscription?.id ?? "";
-      return this.#outbox.offer(withSubscription(id, { method, rest }));
+      return this.#outbox.offer(withSubscription(this.#id, { method, rest }));
     }
     if (!this.#outbox.reserve(rest.length)) return false;
     this.#kept.push({ method, rest });
@@ -141,9 +144,10 @@ class Feed implements Subscriber {
     return kept;
   }
 
-  #sayEnd({ id }: Subscription, reason: EndReason): void {
+  #sayEnd(reason: EndReason): void {
     const cursor = String(this.#cursor);
-    this.#outbox.send(notification("subscription.end", { subscription: id, reason, cursor }));
+    const params = { subscription: this.#id, reason, cursor };
+    this.#outbox.send(notification("subscription.end", params));
     this.stop();
   }
 }

@@ -13,11 +13,16 @@ import { Quota } from "./quota.ts";
 import type { SessionCall } from "./session.ts";
 import { notification } from "./wire/notification.ts";
 
+interface Held {
+  readonly link: WorkerLink;
+  readonly port: SocketPort;
+}
+
 /** The workers that registered over one socket. */
 export class WorkerLinks {
   readonly #outbox: Outbox;
   readonly #quota: Quota;
-  readonly #links = new Map<string, WorkerLink>();
+  readonly #held = new Map<string, Held>();
   #isClosed = false;
 
   constructor(outbox: Outbox, bounds: Bounds) {
@@ -30,7 +35,7 @@ export class WorkerLinks {
     { params, call }: { params: RegisterParams; call: SessionCall },
   ): Promise<Registered> {
     const port = new SocketPort(this.#outbox);
-    const link = await this.#quota.open(this.#links.size, () =>
+    const link = await this.#quota.open(this.#held.size, () =>
       service.registerWorker(params, port),
     );
     const { worker } = link.registered;
@@ -39,24 +44,34 @@ export class WorkerLinks {
       link.detach();
       return link.registered;
     }
-    this.#links.set(worker, link);
-    call.afterReply(() => port.start(worker, () => this.#forget(worker, link)));
+    const earlier = this.#held.get(worker)?.port;
+    // It registered again before it heard of the first time: what was kept for it then is stale.
+    if (earlier?.isStarted === false) earlier.drop();
+    const held = { link, port };
+    this.#held.set(worker, held);
+    call.afterReply(() => port.start(worker, () => this.#forget(worker, held)));
     return link.registered;
   }
 
-  /** Whether the worker registered over this socket, and nobody has taken its place since. */
+  /**
+   * Whether the worker registered over this socket, and nobody has taken its place since. Before
+   * it has heard so it cannot say what it holds, and what is kept for it must not pile up.
+   */
   holds(worker: string): boolean {
-    return this.#links.has(worker);
+    return this.#held.get(worker)?.port.isStarted === true;
   }
 
   close(): void {
     this.#isClosed = true;
-    for (const link of this.#links.values()) link.detach();
-    this.#links.clear();
+    for (const { link, port } of this.#held.values()) {
+      port.drop();
+      link.detach();
+    }
+    this.#held.clear();
   }
 
-  #forget(worker: string, link: WorkerLink): void {
-    if (this.#links.get(worker) === link) this.#links.delete(worker);
+  #forget(worker: string, held: Held): void {
+    if (this.#held.get(worker) === held) this.#held.delete(worker);
   }
 }
 
@@ -66,6 +81,7 @@ class SocketPort implements WorkerPort {
   #kept: (() => void)[] | null = [];
   #worker = "";
   #forget: () => void = () => {};
+  #isDropped = false;
 
   constructor(outbox: Outbox) {
     this.#outbox = outbox;
@@ -93,7 +109,12 @@ class SocketPort implements WorkerPort {
     });
   }
 
+  get isStarted(): boolean {
+    return this.#kept === null;
+  }
+
   start(worker: string, forget: () => void): void {
+    if (this.#isDropped) return;
     this.#worker = worker;
     this.#forget = forget;
     const kept = this.#kept ?? [];
@@ -101,7 +122,14 @@ class SocketPort implements WorkerPort {
     for (const send of kept) send();
   }
 
+  /** Nothing more goes through it, and nothing stays in it. */
+  drop(): void {
+    this.#isDropped = true;
+    this.#kept &&= [];
+  }
+
   #inOrder(send: () => void): void {
+    if (this.#isDropped) return;
     if (this.#kept === null) send();
     else this.#kept.push(send);
   }

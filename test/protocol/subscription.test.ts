@@ -56,6 +56,46 @@ describe("a subscription to one task", () => {
     expect(JSON.parse(peer.frames[1] ?? "")).toMatchObject({ method: "task.event" });
   });
 
+  test("T25 in a batch that waits for another call: still the array first", async () => {
+    await using rig = await GatewayRig.start();
+    const peer = await rig.connect();
+    const { id } = await rig.fake.service.submit({ definition: "greet" });
+    peer.send([
+      { jsonrpc: "2.0", id: 1, method: "task.subscribe", params: { id } },
+      { jsonrpc: "2.0", id: 2, method: "task.result", params: { id } },
+    ]);
+    await peer.call("session.ping");
+    rig.fake.append(id, "note");
+    rig.fake.end(id, "succeeded", { output: 1 });
+    await peer.notification("subscription.end");
+    const [, batch, ...rest] = peer.frames.map((frame) => JSON.parse(frame) as Heard | Heard[]);
+    expect(batch).toMatchObject([
+      { id: 1, result: { subscription: expect.any(String) } },
+      { id: 2, result: { output: 1 } },
+    ]);
+    expect(seqs(rest.flat())).toEqual([1, 2, 3]);
+  });
+
+  test("whose answer waits with its batch is kept no longer than its socket", async () => {
+    const unsubscribed = Promise.withResolvers<void>();
+    const stuck = Promise.withResolvers<{ findings: [] }>();
+    const subscribe: Service["subscribe"] = async () => ({
+      id: "s1",
+      close: () => unsubscribed.resolve(),
+    });
+    const fake = new FakeService({ subscribe, doctor: () => stuck.promise });
+    await using rig = await GatewayRig.start({}, fake);
+    const peer = await rig.connect();
+    peer.send([
+      { jsonrpc: "2.0", id: 1, method: "task.subscribe", params: { id: "t" } },
+      { jsonrpc: "2.0", id: 2, method: "system.doctor" },
+    ]);
+    await peer.call("session.ping");
+    await peer.close();
+    await unsubscribed.promise;
+    stuck.resolve({ findings: [] });
+  });
+
   test.each([
     ["a seq", 2],
     ["a cursor", "2"],

@@ -89,6 +89,27 @@ describe("a worker's connection", () => {
     }
   });
 
+  test("that registers in a batch hears its id first, and does not speak for it before", async () => {
+    const stuck = Promise.withResolvers<{ findings: [] }>();
+    const { registerWorker, port } = registering();
+    const fake = new FakeService({ registerWorker, doctor: () => stuck.promise });
+    await using rig = await GatewayRig.start({}, fake);
+    const peer = await rig.connect();
+    peer.send([
+      { jsonrpc: "2.0", id: 1, method: "worker.register", params: registration },
+      { jsonrpc: "2.0", id: 2, method: "system.doctor" },
+    ]);
+    await peer.call("session.ping");
+    port().assign(assignment);
+    const beat = { worker: "w1", attempts: [] };
+    expect((await peer.ask("worker.heartbeat", beat)).error?.code).toBe(-32003);
+    stuck.resolve({ findings: [] });
+    await peer.notification("attempt.assign");
+    const [, , batch] = peer.frames.map((frame) => JSON.parse(frame) as unknown);
+    expect(batch).toMatchObject([{ id: 1, result: { worker: "w1" } }, { id: 2 }]);
+    expect(await peer.call("worker.heartbeat", beat)).toEqual({ keep: [], drop: [] });
+  });
+
   test("that closes detaches its workers", async () => {
     const { registerWorker, detached } = registering();
     await using rig = await GatewayRig.start({}, new FakeService({ registerWorker }));
