@@ -1,4 +1,4 @@
-import { isKantokuError } from "../../sdk/errors.ts";
+import { isKantokuError, type KantokuError } from "../../sdk/errors.ts";
 import { type ErrorCode, errorCodes } from "../../sdk/protocol/error-code.ts";
 
 export type MessageId = string | number | null;
@@ -24,8 +24,17 @@ export function errorReply(
 
 /** What a peer may learn of a failure: all of a KantokuError, nothing of anything else. */
 export function toErrorReply(id: MessageId, failure: unknown): Reply {
-  if (isKantokuError(failure)) return errorReply(id, failure.code, failure);
-  return errorReply(id, "internal", { message: "Internal error" });
+  if (!isKantokuError(failure)) return errorReply(id, "internal", { message: "Internal error" });
+  const { code, message } = failure;
+  const data = code === "invalid-params" ? withIssues(failure) : failure.data;
+  return errorReply(id, code, { message, data });
+}
+
+/** A service stops at the first thing that is wrong; peers find it where they find the others. */
+function withIssues({ message, data }: KantokuError): Readonly<Record<string, unknown>> {
+  if ("issues" in data) return data;
+  const { path = "" } = data;
+  return { ...data, issues: [{ path, message }] };
 }
 
 /** Writes a reply. One that JSON cannot carry, or that is too long, becomes an error of the same id. */

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { EngineRig } from "../support/engine-rig.ts";
 import { GatewayRig } from "../support/gateway-rig.ts";
 import type { RpcSocket } from "../support/rpc-socket.ts";
 
@@ -127,6 +128,22 @@ describe("params that a method cannot take are refused with a message that names
     expect(error?.data["code"]).toBe("invalid-params");
     expect(error?.data["issues"]).toEqual(expect.any(Array));
   });
+});
+
+test.each([
+  ["task.submit", '{"definition":"greet","input":{"n":[9007199254740993]}}', "input.n[0]"],
+  ["task.submit", '{"definition":"greet","metadata":{"a":"\\u0000"}}', "metadata.a"],
+  ["attempt.complete", '{"token":"t"}', "token"],
+  ["task.list", '{"cursor":"x"}', "cursor"],
+])("and so is what only the service finds: %s %s", async (method, params, path) => {
+  await using engine = await EngineRig.start();
+  await using rig = await GatewayRig.start({ service: engine.node.serviceOf });
+  const peer = await rig.connect();
+  peer.send(`{"jsonrpc":"2.0","id":1,"method":"${method}","params":${params}}`);
+  const { error } = await peer.message(({ id }) => id === 1);
+  expect(error?.code).toBe(-32602);
+  expect(error?.data["issues"]).toEqual([{ path, message: error?.message }]);
+  expect(error?.message).toContain(path);
 });
 
 test("everything that a submit may hold reaches the service as it came", async () => {
