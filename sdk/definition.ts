@@ -10,7 +10,7 @@ import { type Given, type Schema, type Taken, toJsonSchema } from "./schema.ts";
 import { type Duration, toMs } from "./values/duration.ts";
 
 export interface TaskOptions {
-  /** Workers take tasks of their own versions; without one, a definition takes any. */
+  /** Written as a name is. Workers take tasks of their own versions; without one, of any. */
   readonly version?: string;
   readonly retry?: RetryOptions;
   /** From the first assignment to the end, all attempts and backoffs included. */
@@ -106,8 +106,8 @@ function toServed(
 ): ServedDefinition {
   if (!namePattern.test(name)) throw invalid(name, `its name must match ${namePattern}`);
   const { version, retry, timeout, attemptTimeout, input } = options;
-  if (version !== undefined && (version === "" || version.length > limits.nameLengthMax)) {
-    throw invalid(name, `its version must have 1 to ${limits.nameLengthMax} characters`);
+  if (version !== undefined && !namePattern.test(version)) {
+    throw invalid(name, `its version must match ${namePattern}`);
   }
   const inputSchema = input && toJsonSchema(input);
   return {

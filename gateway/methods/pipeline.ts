@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { method } from "./method.ts";
-import { anything, graph, name, pageLimit, version } from "./values.ts";
+import { anything, graph, name, pageLimit } from "./values.ts";
 import { pipelineView } from "./views.ts";
 
 const register = method({
@@ -20,7 +20,7 @@ const register = method({
 const get = method({
   name: "pipeline.get",
   summary: "A registered pipeline: the version asked for, or the one registered last.",
-  params: z.strictObject({ name, version: z.exactOptional(version) }),
+  params: z.strictObject({ name, version: z.exactOptional(name) }),
   result: pipelineView,
   errors: ["not-found"],
   handle: (params, { session }) => session.service.getPipeline(params),

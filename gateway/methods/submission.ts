@@ -13,7 +13,6 @@ import {
   name,
   retry,
   text,
-  version,
 } from "./values.ts";
 
 /** A child is called `definition#occurrence`. */
@@ -21,7 +20,7 @@ const occurrenceDigitsMax = 10;
 
 /** Of one task only: in a graph each task says it of itself. */
 const ofOneTask = {
-  version: z.exactOptional(version),
+  version: z.exactOptional(name),
   startAt: z.exactOptional(instant),
   attemptTimeoutMs: z.exactOptional(durationMs),
   retry: z.exactOptional(retry),

@@ -21,7 +21,6 @@ export const name = z
 /** Ids and tokens of kantoku's own: printable, and never long. */
 export const id = z.string().regex(/^[\x21-\x7e]{1,200}$/, { error: "is not an id" });
 export const key = text(limits.keyLengthMax);
-export const version = text(limits.nameLengthMax);
 /** Epoch milliseconds, as far as a JavaScript date goes. */
 export const instant = z.int().min(0).max(8.64e15);
 /** At most a hundred years: longer is a mistake in the unit. */

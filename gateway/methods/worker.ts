@@ -4,12 +4,12 @@ import { limits } from "../../sdk/protocol/limits.ts";
 import type { SessionCall } from "../session.ts";
 import { method } from "./method.ts";
 import { requirePush } from "./require-push.ts";
-import { anything, durationMs, id, labels, name, nothing, retry, text, version } from "./values.ts";
+import { anything, durationMs, id, labels, name, nothing, retry, text } from "./values.ts";
 import { empty, keepAndDrop, workerView } from "./views.ts";
 
 const servedDefinition = z.strictObject({
   name,
-  version: z.exactOptional(version),
+  version: z.exactOptional(name),
   retry: z.exactOptional(retry),
   timeoutMs: z.exactOptional(durationMs),
   attemptTimeoutMs: z.exactOptional(durationMs),

@@ -37,5 +37,5 @@ export const limits = {
   waitMsMax: 10 * 60_000,
 } as const;
 
-/** Names of definitions, workers, steps and namespaces. */
+/** Names of definitions, workers, steps and namespaces; versions are written alike. */
 export const namePattern = /^[A-Za-z0-9_.:/-]{1,200}$/;

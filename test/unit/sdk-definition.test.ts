@@ -18,8 +18,16 @@ describe("task", () => {
     );
   });
 
-  test("refuses an empty version and an unreadable duration", () => {
-    expect(() => task("x", { version: "" }, () => 1)).toThrow("version");
+  test.each(["", "1 beta", "é", "1".repeat(201)])("refuses the version %j", (version) => {
+    expect(() => task("x", { version }, () => 1)).toThrow(
+      expect.objectContaining({
+        code: "invalid-definition",
+        message: expect.stringContaining('definition "x": its version must match'),
+      }),
+    );
+  });
+
+  test("refuses an unreadable duration", () => {
     expect(() => task("x", { retry: { min: "soon" as "1s" } }, () => 1)).toThrow("not a duration");
   });
 
