@@ -92,8 +92,9 @@ export const graph = z
 
 export const status = z.enum(taskStatuses);
 
+/** Strict: a final failure must not be tried again because `retryable` was misspelt. */
 export const taskError: z.ZodType<TaskError> = z
-  .object({
+  .strictObject({
     name: z.string(),
     message: z.string(),
     code: z.exactOptional(z.string()),

@@ -113,6 +113,21 @@ const refused: readonly (readonly [string, string, string])[] = [
   ["attempt.fail", '{"token":"t","error":"boom"}', "error"],
   ["attempt.fail", '{"token":"t","error":{"name":"E"}}', "error.message"],
   ["attempt.fail", '{"token":"t","error":{"name":"E","message":"m","cause":1}}', "error.cause"],
+  [
+    "attempt.fail",
+    '{"token":"t","error":{"name":"E","message":"m","retriable":false}}',
+    "retriable",
+  ],
+  [
+    "attempt.fail",
+    '{"token":"t","error":{"name":"E","message":"m","cause":{"name":"E","message":"m","why":1}}}',
+    "why",
+  ],
+  [
+    "step.record",
+    JSON.stringify({ ...step, error: { name: "E", message: "m", retriable: false } }),
+    "retriable",
+  ],
   ["attempt.refuse", '{"token":"t"}', "reason"],
   ["step.record", JSON.stringify({ ...step, occurrence: 0 }), "occurrence"],
   ["step.record", JSON.stringify({ ...step, step: "a b" }), "step"],
