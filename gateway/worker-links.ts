@@ -109,6 +109,10 @@ class SocketPort implements WorkerPort {
     });
   }
 
+  forgotten(): void {
+    this.#inOrder(() => this.#forget());
+  }
+
   get isStarted(): boolean {
     return this.#kept === null;
   }

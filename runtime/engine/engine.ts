@@ -10,6 +10,7 @@ import { nodeLeaseMsDefault, type Store } from "../store/store.ts";
 import { lanesDefault } from "../store/turns.ts";
 import { Audience } from "./audience.ts";
 import { instanceOf, Life } from "./life.ts";
+import { dismiss } from "./worker-losses.ts";
 
 const restartDelayMs = 200;
 
@@ -101,12 +102,19 @@ export class Engine {
     this.assertUp();
     let registration: Registration | null = null;
     // A worker that is lost or serves elsewhere is not taken along into the next life.
+    const leaveBehind = (): void => {
+      if (registration !== null) this.#registrations.delete(registration);
+    };
     const watched: WorkerPort = {
       assign: (assignment) => port.assign(assignment),
       cancel: (cancellation) => port.cancel(cancellation),
       superseded: () => {
-        if (registration !== null) this.#registrations.delete(registration);
+        leaveBehind();
         port.superseded();
+      },
+      forgotten: () => {
+        leaveBehind();
+        port.forgotten?.();
       },
     };
     const link = await this.#life.workers.register(namespace, params, watched);
@@ -197,8 +205,9 @@ export class Engine {
       const { worker } = registration.link.registered;
       const attempts = held.get(worker) ?? [];
       try {
-        if ((await this.store.workers.read(worker))?.node !== before) {
-          port.superseded();
+        const row = await this.store.workers.read(worker);
+        if (row?.node !== before) {
+          dismiss({ instance: params.instance, port }, row);
           continue;
         }
         const link = await this.#life.workers.register(namespace, { ...params, attempts }, port);

@@ -123,6 +123,7 @@ export class Registrations {
   ): Promise<{ row: WorkerRow; before: WorkerRow | null }> {
     for (let tries = 1; ; tries += 1) {
       const known = await this.#find(namespace, params);
+      if (known !== null && isTaken(known, params)) throw replaced();
       const base = known ?? this.#newRow(namespace, params);
       const row: WorkerRow = {
         ...base,
@@ -208,6 +209,12 @@ export class Registrations {
       else if (actor.snapshot.value === "cancelling") assignments.sendCancel(actor);
     }
   }
+}
+
+/** Another process serves under the name that the caller had: it comes too late to have it back. */
+function isTaken({ id, instance, status }: WorkerRow, params: RegisterParams): boolean {
+  const isServed = status === "serving" || status === "draining";
+  return isServed && id === params.worker && instance !== params.instance;
 }
 
 function replaced(): KantokuError {

@@ -71,7 +71,7 @@ export class WorkerEnds {
         this.#losses.handOver(row.id);
       return;
     }
-    this.#options.pool.remove(row.id)?.port?.superseded();
+    this.#options.pool.remove(row.id)?.port?.forgotten?.();
     const reason = event.type === "worker.lost" ? event.reason : "worker gone";
     await this.#losses.loseAttempts(row.id, { reason, counts });
     this.#options.backlog.releaseStale();

@@ -1,8 +1,11 @@
+import type { WorkerPort } from "../../sdk/protocol/service.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
+import type { WorkerRow } from "../store/rows.ts";
 import type { Store } from "../store/store.ts";
 import type { Pool } from "./pool.ts";
 import type { TaskDirectory } from "./task-directory.ts";
+import type { WorkerActor } from "./worker-actor.ts";
 
 /** After a hand-over: what is still in a commit then has been resolved. */
 const takeBackMs = 5_000;
@@ -46,13 +49,19 @@ export class WorkerLosses {
     const { pool, directory, clock } = this.#options;
     const worker = pool.remove(id);
     if (worker === undefined) return;
-    worker.port?.superseded();
+    void this.#dismiss(worker);
     const tasks = Array.from(worker.holdings.values(), ({ task }) => task);
     for (const { task, token } of worker.holdings.values()) {
       const isRunning = directory.get(task)?.snapshot.context.token === token;
       if (isRunning) directory.forget(task);
     }
     clock.after(takeBackMs, () => void this.#takeBack(id, tasks));
+  }
+
+  async #dismiss({ row, port }: WorkerActor): Promise<void> {
+    if (port === null) return;
+    const now = await this.#options.store.workers.read(row.id).catch(() => null);
+    dismiss({ instance: row.instance, port }, now);
   }
 
   /** What was assigned here after the worker's new node had looked at its tasks: nobody else knows of it. */
@@ -116,6 +125,16 @@ export class WorkerLosses {
     log.warn("an attempt was never delivered; it starts again", { task: id, worker });
     this.lose(id, token, { reason: "undelivered", counts: false });
   }
+}
+
+/** Tells a process that its worker, of which this is the row now, is not this node's any more. */
+export function dismiss(
+  { instance, port }: { readonly instance: string; readonly port: WorkerPort },
+  now: WorkerRow | null,
+): void {
+  // Unread or deleted, it is told no more than that: registering anew, it hears whose the name is.
+  if (now !== null && now.instance !== instance) port.superseded();
+  else port.forgotten?.();
 }
 
 export interface Loss {

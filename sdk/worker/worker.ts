@@ -224,7 +224,9 @@ export class Worker implements WorkerHandle, WorkerPort {
     if (this.#state !== "serving") return;
     const outcome = await untilAnswered(() => this.register(), this.#surroundings);
     if (outcome.kind !== "refused") return;
-    this.#warn("the worker cannot register", { reason: outcome.error.message });
+    const { code, message } = outcome.error;
+    if (code === "conflict") return this.#finish("superseded");
+    this.#warn("the worker cannot register", { reason: message });
   }
 
   #idle(): Promise<void> {

@@ -246,6 +246,32 @@ describe("a worker that moves to another node without a word", () => {
     expect(await worker.complete()).toEqual({ answer: "recorded" });
   });
 
+  test("is not told that it was replaced; one whose name another process took there is", async () => {
+    const { rig, other } = await startTwo();
+    await using _ = rig;
+    const [moved, replaced] = [await rig.worker({ name: "m" }), await rig.worker({ name: "r" })];
+    await rig.worker({ name: "m" }, other);
+    await rig.worker({ name: "r", instance: "instance-2" }, other);
+    await rig.live(2_000);
+    await rig.settle();
+    expect(moved).toMatchObject({ isForgotten: true, isSuperseded: false });
+    expect(replaced).toMatchObject({ isForgotten: false, isSuperseded: true });
+  });
+
+  test("as lost, because another node reaped it, registers anew", async () => {
+    const { rig, other } = await startTwo();
+    await using _ = rig;
+    const worker = await rig.worker();
+    // As when this node could not extend its lease.
+    const row = await rig.store.workers.read(worker.id);
+    await other.engine.life.workers.ends.reapInstance(row?.instance ?? "");
+    await rig.live(2_000);
+    expect(worker).toMatchObject({ isForgotten: true, isSuperseded: false });
+    await worker.registerOn(rig.service, { worker: worker.id });
+    await rig.submit();
+    expect(worker.assignments).toHaveLength(1);
+  });
+
   test("what the first still assigned to it is not stuck", async () => {
     const { rig, other } = await startTwo();
     await using _ = rig;
@@ -323,7 +349,7 @@ describe("a node that lost its lease", () => {
     const worker = await rig.worker({ name: "w" });
     const here = await rig.worker({ name: "w" }, other);
     await rig.live(2_000, here);
-    expect(worker.isSuperseded).toBe(true);
+    expect(worker.isForgotten).toBe(true);
     const id = await rig.submit({}, other);
     expect(here.last.task).toBe(id);
     await rig.store.nodes.remove(rig.node.engine.life.incarnation);
@@ -337,7 +363,7 @@ describe("a node that lost its lease", () => {
     await using rig = await EngineRig.start();
     const worker = await rig.worker();
     await rig.advance(13_000);
-    expect(worker.isSuperseded).toBe(true);
+    expect(worker.isForgotten).toBe(true);
     await rig.store.nodes.remove(rig.node.engine.life.incarnation);
     await rig.advance(4_000);
     await rig.submit();

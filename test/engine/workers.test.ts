@@ -205,10 +205,41 @@ test("a worker that is silent for its lease is lost, and that counts", async () 
   await rig.advance(9_500);
   expect(await rig.status(id)).toBe("running");
   await rig.advance(3_000);
-  expect(worker.isSuperseded).toBe(true);
   expect(await rig.eventsOf(id, "attempt.lost")).toMatchObject([
     { reason: "no heartbeat", counts: true },
   ]);
+});
+
+test("a worker that was lost for its silence hears so when it beats, and serves again", async () => {
+  await using rig = await EngineRig.start();
+  const worker = await rig.worker();
+  const before = worker.id;
+  const id = await rig.submit();
+  await rig.advance(13_000);
+  expect(worker.isForgotten).toBe(true);
+  expect(worker.isSuperseded).toBe(false);
+  expect((await errorOf(worker.beat())).code).toBe("not-found");
+  await worker.registerOn(rig.service, { worker: before, attempts: [] });
+  await rig.settle();
+  expect(worker.id).toBe(before);
+  expect(worker.last).toMatchObject({ task: id, attempt: 2 });
+});
+
+test("a process whose name another took while it was lost does not take it back", async () => {
+  await using rig = await EngineRig.start();
+  const stalled = await rig.worker({ name: "w" });
+  await rig.advance(13_000);
+  const next = await rig.worker({ name: "w", instance: "instance-2" });
+  const back = stalled.registerOn(rig.service, { name: "w", worker: stalled.id });
+  expect((await errorOf(back)).code).toBe("conflict");
+  await rig.submit();
+  expect(next.isSuperseded).toBe(false);
+  expect(next.assignments).toHaveLength(1);
+  next.link.detach();
+  await rig.advance(6_000);
+  await stalled.registerOn(rig.service, { name: "w", worker: stalled.id });
+  await rig.settle();
+  expect(stalled.assignments).toHaveLength(1);
 });
 
 test("a worker that beats lives on, however long", async () => {

@@ -151,6 +151,22 @@ describe("a worker's connection", () => {
     expect(replaced?.isDetached).toBe(false);
   });
 
+  test("forgets one that was lost: it hears so when it beats, and may register again", async () => {
+    const { registerWorker, port } = registering();
+    await using rig = await GatewayRig.start(
+      { bounds: { workersMax: 1 } },
+      new FakeService({ registerWorker }),
+    );
+    const peer = await rig.connect();
+    const { worker } = await peer.call("worker.register", registration);
+    port().forgotten?.();
+    const { error } = await peer.ask("worker.heartbeat", { worker, attempts: [] });
+    expect(error).toMatchObject({ code: -32003, data: { code: "not-found" } });
+    await peer.call("worker.register", registration);
+    expect(await peer.call("worker.heartbeat", { worker, attempts: [] })).toBeDefined();
+    expect(peer.messages.filter(({ method }) => method !== undefined)).toEqual([]);
+  });
+
   test("holds no more workers than it may", async () => {
     await using rig = await GatewayRig.start({ bounds: { workersMax: 1 } });
     const peer = await rig.connect();

@@ -17,6 +17,7 @@ export class ScriptedWorker implements WorkerPort {
   /** Attempts that it was given and has not reported. */
   readonly running = new Map<string, Assignment>();
   isSuperseded = false;
+  isForgotten = false;
   mostRunning = 0;
   #service: Service;
   #link: WorkerLink | undefined;
@@ -83,6 +84,10 @@ export class ScriptedWorker implements WorkerPort {
 
   superseded(): void {
     this.isSuperseded = true;
+  }
+
+  forgotten(): void {
+    this.isForgotten = true;
   }
 
   complete(output?: unknown, token = this.last.token): Promise<Recorded> {

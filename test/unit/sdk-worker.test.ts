@@ -396,6 +396,19 @@ describe("a lease that ran out", () => {
     expect(abortSignal.aborted).toBe(true);
     gate.resolve(1);
   });
+
+  test("and whose name another process has taken since ends the worker", async () => {
+    const { bench, worker } = await benchWith(held().definition);
+    bench.answers.heartbeat = () => {
+      throw new KantokuError("not-found", "no such worker");
+    };
+    bench.answers.registerWorker = () => {
+      throw new KantokuError("conflict", "another process registered under this worker's name");
+    };
+    await bench.clock.advance(3_000);
+    await expect(worker.ended).resolves.toBe("superseded");
+    expect(bench.clock.timerCount).toBe(0);
+  });
 });
 
 describe("ctx.step", () => {
