@@ -23,7 +23,8 @@ interface RemoteWorker {
   readonly params: RegisterParams;
   readonly port: WorkerPort;
   registered: Registered | undefined;
-  isRegistering: boolean;
+  /** While it is under way. */
+  registering: Promise<Registered> | undefined;
   failures: number;
 }
 
@@ -37,13 +38,15 @@ export class RemoteWorkers {
   }
 
   async register(params: RegisterParams, port: WorkerPort): Promise<WorkerLink> {
-    const worker = { params, port, registered: undefined, isRegistering: false, failures: 0 };
+    const known = Array.from(this.#workers).find((worker) => worker.port === port);
+    // Its heartbeat went out with the registration after an outage, and was answered first.
+    if (known?.registering) return this.#linkOf(known, await known.registering);
     // A worker that the server forgot comes back through the same port.
-    for (const known of this.#workers) if (known.port === port) this.#workers.delete(known);
+    if (known) this.#workers.delete(known);
+    const worker = { params, port, registered: undefined, registering: undefined, failures: 0 };
     this.#workers.add(worker);
     try {
-      const registered = await this.#call(worker, params);
-      return { registered, detach: () => this.#workers.delete(worker) };
+      return this.#linkOf(worker, await this.#call(worker, params));
     } catch (thrown) {
       this.#workers.delete(worker);
       throw thrown;
@@ -52,7 +55,7 @@ export class RemoteWorkers {
 
   registerAllAgain(): void {
     for (const worker of this.#workers) {
-      if (!worker.isRegistering) void this.#registerAgain(worker);
+      if (!worker.registering) void this.#registerAgain(worker);
     }
   }
 
@@ -91,7 +94,6 @@ export class RemoteWorkers {
       });
       if (this.#workers.has(worker)) port.registeredAgain?.(registered);
     } catch (thrown) {
-      // The worker may have registered by itself meanwhile, and that is what this conflicts with.
       if (!this.#workers.has(worker)) return;
       if (isKantokuError(thrown, "conflict")) this.#supersede(worker);
       else this.#registerLater(worker);
@@ -101,25 +103,29 @@ export class RemoteWorkers {
   #registerLater(worker: RemoteWorker): void {
     const { clock, random } = this.#parts;
     clock.after(backoffMs(worker.failures, random), () => {
-      if (this.#workers.has(worker) && !worker.isRegistering) void this.#registerAgain(worker);
+      if (this.#workers.has(worker) && !worker.registering) void this.#registerAgain(worker);
     });
     worker.failures += 1;
   }
 
   async #call(worker: RemoteWorker, params: RegisterParams): Promise<Registered> {
-    worker.isRegistering = true;
+    worker.registering = this.#parts.connection.call<Registered>("worker.register", params, {
+      isFirst: true,
+      // Before the next message of the frame, which may be the first assignment.
+      onResult: (result) => {
+        worker.registered = result as Registered;
+        worker.failures = 0;
+      },
+    });
     try {
-      return await this.#parts.connection.call<Registered>("worker.register", params, {
-        isFirst: true,
-        // Before the next message of the frame, which may be the first assignment.
-        onResult: (result) => {
-          worker.registered = result as Registered;
-          worker.failures = 0;
-        },
-      });
+      return await worker.registering;
     } finally {
-      worker.isRegistering = false;
+      worker.registering = undefined;
     }
+  }
+
+  #linkOf(worker: RemoteWorker, registered: Registered): WorkerLink {
+    return { registered, detach: () => this.#workers.delete(worker) };
   }
 
   // A server that does not say whom an assignment is for has one worker of that definition here.

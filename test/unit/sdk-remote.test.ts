@@ -4,7 +4,7 @@ import type { Kantoku } from "../../sdk/client/kantoku.ts";
 import { task } from "../../sdk/definition.ts";
 import { isKantokuError } from "../../sdk/errors.ts";
 import type { JournalEvent } from "../../sdk/protocol/task.ts";
-import { settle } from "../support/manual-clock.ts";
+import { ManualClock, settle } from "../support/manual-clock.ts";
 import { noReply, PeerError, RpcPeer } from "../support/rpc-peer.ts";
 
 const cleanups: (() => Promise<void>)[] = [];
@@ -15,9 +15,10 @@ afterEach(async () => {
 
 async function pair(
   handlers: Parameters<typeof RpcPeer.start>[0] = {},
+  clock?: ManualClock,
 ): Promise<{ peer: RpcPeer; kantoku: Kantoku }> {
   const peer = await RpcPeer.start(handlers);
-  const kantoku = await connect(peer.url, { random: () => 0 });
+  const kantoku = await connect(peer.url, { random: () => 0, ...(clock && { clock }) });
   cleanups.push(
     () => kantoku.close(),
     () => peer[Symbol.asyncDispose](),
@@ -237,6 +238,41 @@ describe("a remote worker", () => {
     expect(methods).toEqual(["session.open", "worker.register", "attempt.complete"]);
     expect(peer.of("worker.register")[1]?.params["attempts"]).toEqual(["a"]);
     await worker.drain();
+  });
+
+  test("registers once after an outage in which a heartbeat fell due", async () => {
+    const clock = new ManualClock();
+    const { definition, gateOf } = heldTask();
+    const { peer, kantoku } = await pair(
+      {
+        "worker.register": ({ connection }) => (connection === 1 ? registered() : noReply),
+        "worker.heartbeat": () => {
+          throw new PeerError(-32003);
+        },
+        "attempt.complete": () => ({ answer: "recorded" }),
+      },
+      clock,
+    );
+    const worker = await kantoku.work([definition]);
+    peer.cut();
+    // The lost socket has been noticed: a beat is not the only thing to come any more.
+    await expect.poll(() => clock.nextDueInMs).toBeLessThan(3_000);
+    await clock.advance(3_000);
+    const again = await peer.call("worker.register", 2);
+    await peer.call("worker.heartbeat");
+    // By this answer, the worker has made of its heartbeat's what it will.
+    await kantoku.workers();
+    await settle();
+    await kantoku.workers();
+    expect(peer.of("worker.register")).toHaveLength(2);
+    peer.answer(again, registered());
+    peer.notify("attempt.assign", assignment("a", { worker: "w1" }));
+    gateOf("task-a").resolve(1);
+    await peer.call("attempt.complete");
+    await clock.advance(1_000);
+    await kantoku.workers();
+    expect(peer.of("worker.register")).toHaveLength(2);
+    expect(worker.id).toBe("w1");
   });
 
   test("is cancelled by token", async () => {
