@@ -1,16 +1,12 @@
 import { once } from "node:events";
 import { connect as openSocket } from "node:net";
-import {
-  connect,
-  type ErrorCode,
-  errorCodes,
-  isKantokuError,
-  type Kantoku,
-  KantokuError,
-} from "../sdk/index.ts";
+import { statusLine } from "../sdk/client/http-answer.ts";
+import { readFrame } from "../sdk/client/wire.ts";
+import { connect, type Kantoku, type KantokuError } from "../sdk/index.ts";
 import type { ClientSettings } from "./settings.ts";
 
 const patienceMs = 3_000;
+const callId = 2;
 
 /** Lends a client of the gateway, and closes it afterwards. */
 export async function withClient<Result>(
@@ -27,15 +23,10 @@ export async function withClient<Result>(
 
 async function reach({ urls, namespace }: ClientSettings): Promise<Kantoku> {
   await assertSomebodyListens(urls);
-  try {
-    return await connect(urls, {
-      connectTimeoutMs: patienceMs,
-      ...(namespace !== undefined && { namespace }),
-    });
-  } catch (error) {
-    if (isKantokuError(error, "deadline-exceeded")) throw unreachable(urls);
-    throw error;
-  }
+  return await connect(urls, {
+    connectTimeoutMs: patienceMs,
+    ...(namespace !== undefined && { namespace }),
+  });
 }
 
 /** One call over HTTP, of what clients of tasks have no use for. @throws KantokuError */
@@ -48,45 +39,50 @@ export async function askGateway<Result>(
   // Over HTTP each request is a session of its own: it is opened along with the call.
   const batch = [
     { jsonrpc: "2.0", id: 1, method: "session.open", params: namespace ? { namespace } : {} },
-    { jsonrpc: "2.0", id: 2, method, params },
+    { jsonrpc: "2.0", id: callId, method, params },
   ];
+  let fault = unreachable(urls);
   for (const url of urls) {
-    const answers = await post(url, batch);
-    if (answers === undefined) continue;
-    const { error, result } = answers.find(({ id }) => id === 2) ?? answers[0] ?? {};
-    if (error !== undefined) throw toKantokuError(error);
-    return result as Result;
+    const answer = await post(url, batch);
+    if (answer.kind === "result") return answer.result as Result;
+    if (answer.kind === "error") throw answer.error;
+    if (answer.kind === "stranger") fault = answer.error;
   }
-  throw unreachable(urls);
+  throw fault;
 }
 
-interface Answer {
-  readonly id?: unknown;
-  readonly result?: unknown;
-  readonly error?: AnswerError;
-}
+type Answer =
+  | { readonly kind: "result"; readonly result: unknown }
+  | { readonly kind: "error"; readonly error: KantokuError }
+  /** Something else than a gateway: a proxy, or the door before one. */
+  | { readonly kind: "stranger"; readonly error: Error }
+  | { readonly kind: "silence" };
 
-interface AnswerError {
-  readonly message: string;
-  readonly data?: Readonly<Record<string, unknown>>;
-}
-
-function toKantokuError({ message, data = {} }: AnswerError): KantokuError {
-  const code = (Object.keys(errorCodes) as ErrorCode[]).find((known) => known === data["code"]);
-  return new KantokuError(code ?? "generic", message, { data });
-}
-
-async function post(url: string, batch: readonly object[]): Promise<readonly Answer[] | undefined> {
+async function post(url: string, batch: readonly object[]): Promise<Answer> {
+  const target = toHttpUrl(url);
   try {
-    const response = await fetch(toHttpUrl(url), {
+    const response = await fetch(target, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify(batch),
     });
-    return [(await response.json()) as Answer | readonly Answer[]].flat();
+    const text = await response.text();
+    const said = statusLine(response, text);
+    return answerIn(text) ?? { kind: "stranger", error: new Error(`${target} answers ${said}`) };
   } catch {
-    return undefined;
+    return { kind: "silence" };
   }
+}
+
+function answerIn(text: string): Answer | undefined {
+  const messages = readFrame(text) ?? [];
+  const result = messages.find((it) => it.kind === "result" && it.id === callId);
+  if (result?.kind === "result") return result;
+  // One without the call's id is of the whole batch.
+  const refusals = messages.filter((it) => it.kind === "error" || it.kind === "frame-refused");
+  const error = (refusals.find((it) => it.kind === "error" && it.id === callId) ?? refusals[0])
+    ?.error;
+  return error && { kind: "error", error };
 }
 
 function toHttpUrl(url: string): string {

@@ -1,6 +1,7 @@
 import { KantokuError } from "../errors.ts";
 import { type Clock, systemClock, wait } from "../time/clock.ts";
 import { Connection } from "./connection.ts";
+import { explainSilence } from "./http-answer.ts";
 import { createClient, type Kantoku } from "./kantoku.ts";
 import { RemoteService } from "./remote-service.ts";
 
@@ -22,7 +23,8 @@ const connectTimeoutMsDefault = 10_000;
 /**
  * A client of the gateway at a URL (`ws://host:port`; `/rpc` is added). Given several, it moves to
  * the next when one is gone. Reconnects by itself until it is closed.
- * @throws KantokuError `unauthenticated`, `forbidden`; `deadline-exceeded` when none answers
+ * @throws KantokuError `unauthenticated`, `forbidden`; `deadline-exceeded` when none answers, with
+ * what was wrong at each as far as that can be known
  */
 export async function connect(
   urls: string | readonly string[],
@@ -51,8 +53,13 @@ async function firstSession(
 ): Promise<void> {
   const timeoutMs = options.connectTimeoutMs ?? connectTimeoutMsDefault;
   const settled = new AbortController();
-  void wait(clock, timeoutMs, settled.signal).then(() => {
-    if (!settled.signal.aborted) connection.close(nobodyAnswered(urls, timeoutMs));
+  void wait(clock, timeoutMs, settled.signal).then(async () => {
+    if (settled.signal.aborted) return;
+    const faults = await Promise.all(
+      Array.from(connection.losses, ([url, cause]) => cause ?? explainSilence(url)),
+    );
+    // One may have answered while the reasons of the others were asked for.
+    if (!settled.signal.aborted) connection.close(nobodyAnswered(urls, { timeoutMs, faults }));
   });
   try {
     await connection.open();
@@ -86,13 +93,18 @@ function toSocketUrl(given: string): string {
   return url.href;
 }
 
-function nobodyAnswered(urls: string | readonly string[], timeoutMs: number): KantokuError {
+function nobodyAnswered(
+  urls: string | readonly string[],
+  { timeoutMs, faults }: { timeoutMs: number; faults: readonly Error[] },
+): KantokuError {
   const tried = typeof urls === "string" ? [urls] : urls;
-  return new KantokuError(
-    "deadline-exceeded",
-    `no session at ${tried.join(", ")} in ${timeoutMs} ms`,
-    {
-      data: { urls: tried },
-    },
-  );
+  const what = `no session at ${tried.join(", ")} in ${timeoutMs} ms`;
+  const message = faults.length === 0 ? what : `${what}: ${faults.map(wordsOf).join("; ")}`;
+  const [cause] = faults;
+  return new KantokuError("deadline-exceeded", message, { data: { urls: tried }, cause });
+}
+
+/** A name with several addresses, none of which answers, is an error without a message. */
+function wordsOf(fault: Error & { readonly code?: unknown }): string {
+  return fault.message === "" ? String(fault.code ?? fault.name) : fault.message;
 }

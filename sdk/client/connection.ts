@@ -53,6 +53,8 @@ const quickFailuresMax = 4;
  */
 export class Connection {
   user: ConnectionUser | undefined;
+  /** Why the last socket to each URL was given up; undefined where nothing was told. */
+  readonly losses = new Map<string, Error | undefined>();
   readonly #parts: ConnectionParts;
   readonly #book = new CallBook();
   readonly #ready = Promise.withResolvers<void>();
@@ -127,11 +129,14 @@ export class Connection {
     return new KantokuError("busy", `${waitingCallsMax} calls wait for a connection`);
   }
 
+  get #url(): string {
+    return this.#parts.urls[this.#urlIndex % this.#parts.urls.length] ?? "";
+  }
+
   #connect(): void {
-    const url = this.#parts.urls[this.#urlIndex % this.#parts.urls.length];
-    if (this.#state === "closed" || url === undefined) return;
+    if (this.#state === "closed") return;
     this.#state = "connecting";
-    const socket = new this.#parts.WebSocket(url);
+    const socket = new this.#parts.WebSocket(this.#url);
     this.#socket = socket;
     const guarded = <Happening>(act: (happening: Happening) => void) => {
       return (happening: Happening) => {
@@ -154,7 +159,7 @@ export class Connection {
       "close",
       guarded(({ code }: CloseEvent) => this.#closedBy(code)),
     );
-    this.#setTimer(handshakeMs, () => this.#lose());
+    this.#setTimer(handshakeMs, () => this.#lose(new Error(`no session in ${handshakeMs} ms`)));
   }
 
   #openSession(socket: WebSocket): void {
@@ -213,7 +218,7 @@ export class Connection {
 
   #takeError(id: number, error: KantokuError): void {
     if (id === this.#sessionCall) {
-      if (error.retryable || error.code === "internal") this.#lose();
+      if (error.retryable || error.code === "internal") this.#lose(error);
       else this.close(error);
       return;
     }
@@ -271,12 +276,14 @@ export class Connection {
   #closedBy(code: number): void {
     if (code === closeCodes.supersededWorker) this.user?.superseded();
     const refusal = refusals.get(code);
-    if (refusal) this.close(new KantokuError(refusal, `the server closed the session (${code})`));
-    else this.#lose();
+    const what = `the server closed the session (${code})`;
+    if (refusal) this.close(new KantokuError(refusal, what));
+    else this.#lose(new Error(what));
   }
 
-  #lose(): void {
+  #lose(cause?: Error): void {
     if (this.#state === "closed" || this.#state === "resting") return;
+    this.losses.set(this.#url, cause);
     this.#abandonSocket();
     this.#state = "resting";
     this.#book.unsendAll();

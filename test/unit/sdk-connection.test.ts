@@ -1,4 +1,6 @@
-import { createServer } from "node:net";
+import { once } from "node:events";
+import { createServer as createHttpServer } from "node:http";
+import { type AddressInfo, createServer } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { type ConnectOptions, connect } from "../../sdk/client/connect.ts";
 import type { Kantoku } from "../../sdk/client/kantoku.ts";
@@ -60,6 +62,38 @@ describe("connect", () => {
     await clock.advance(10_000);
     await failure;
     expect(clock.timerCount).toBe(0);
+  });
+
+  test("says why where nobody listens, and where the upgrade is refused", async () => {
+    const silent = `ws://127.0.0.1:${await freePort()}/rpc`;
+    const closed = await doorThatSays(403, "This gateway answers to localhost only\nGo away");
+    const clock = new ManualClock();
+    const failure = connect([silent, closed], { clock, random: () => 0 }).catch((it) => it);
+    await untilTrue(() => clock.nextDueInMs === 0);
+    await clock.advance(0);
+    await untilTrue(() => clock.nextDueInMs === 0);
+    await clock.advance(10_000);
+    expect(await failure).toMatchObject({
+      code: "deadline-exceeded",
+      message: `no session at ${silent}, ${closed} in 10000 ms: connect ECONNREFUSED ${new URL(silent).host}; 403 This gateway answers to localhost only`,
+      cause: { code: "ECONNREFUSED" },
+    });
+  });
+
+  test("says why where sessions are refused for now", async () => {
+    const peer = await peerWith({
+      "session.open": () => {
+        throw new PeerError(-32009);
+      },
+    });
+    const clock = new ManualClock();
+    const failure = connect(peer.url, { clock, random: () => 0 }).catch((it) => it);
+    await untilTrue(() => clock.nextDueInMs === 0);
+    await clock.advance(10_000);
+    expect(await failure).toMatchObject({
+      message: `no session at ${peer.url} in 10000 ms: error -32009`,
+      cause: { code: "busy" },
+    });
   });
 
   test("goes on to the next URL", async () => {
@@ -376,6 +410,23 @@ describe("close", () => {
     await expect(kantoku.get("t")).rejects.toMatchObject({ code: "shutting-down" });
   });
 });
+
+/** The URL of a server that answers every request and every upgrade alike. */
+async function doorThatSays(status: number, text: string): Promise<string> {
+  const server = createHttpServer((_request, response) => response.writeHead(status).end(text));
+  server.on("upgrade", (_request, socket) => {
+    socket.on("error", () => {});
+    socket.end(`HTTP/1.1 ${status} No\r\nConnection: close\r\n\r\n${text}`);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  cleanups.push(async () => {
+    server.closeAllConnections();
+    server.close();
+    await once(server, "close");
+  });
+  return `ws://127.0.0.1:${(server.address() as AddressInfo).port}/rpc`;
+}
 
 async function untilTrue(look: () => boolean): Promise<void> {
   while (!look()) await settle();
