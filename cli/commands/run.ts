@@ -56,7 +56,10 @@ export function addRunCommand(program: Command): void {
     .option("--version <version>", "of the definition")
     .option("--priority <number>", "smaller is first; 10 unless given", readInteger)
     .option("-l, --label <name=value>", "may be given several times", readLabels)
-    .option("--timeout <duration>", "the task ends after this, retries included")
+    .option(
+      "--timeout <duration>",
+      "the task ends after this, retries included; a pipeline, as a whole",
+    )
     .option("-w, --watch", "show the task's events as they happen, on standard error")
     .option("--wait <duration>", "stop waiting after this; the task goes on")
     .option("--no-wait", "print the task's id and leave")
@@ -67,7 +70,7 @@ export function addRunCommand(program: Command): void {
     `ktk run resize -i '{"url": "https://example.com/a.png"}' --watch`,
     "ktk run report -i @input.json --key report-2026-08 --timeout 10m",
     "ktk run nightly --no-wait -o json",
-    "ktk run -f stages.yaml",
+    "ktk run -f stages.yaml --timeout 1h",
   ]);
   run.addHelpText(
     "after",
@@ -107,7 +110,6 @@ function toSubmit(definition: string | undefined, flags: RunFlags): Submit {
 function toGraphSubmit(file: string, input: { readonly input?: unknown }, flags: RunFlags): Submit {
   const { version, timeout, key = randomUUID(), priority, label } = flags;
   if (version !== undefined) throw new UsageError("--version is for what is registered");
-  if (timeout !== undefined) throw new UsageError("--timeout is of one task; say it in the file");
   const params = {
     graph: readPipelineFile(file).graph,
     ...input,
@@ -115,6 +117,7 @@ function toGraphSubmit(file: string, input: { readonly input?: unknown }, flags:
     idempotencyKey: key,
     ...(priority !== undefined && { priority }),
     ...(label !== undefined && { labels: label }),
+    ...(timeout !== undefined && { timeoutMs: readDurationFlag("--timeout", timeout) }),
   };
   return (_client, settings) => askGateway<Submitted>(settings, "task.submit", params);
 }
