@@ -32,16 +32,24 @@ export function addExamples(command: Command, examples: readonly string[]): Comm
   return command.addHelpText("after", `\nExamples:\n${lines}`);
 }
 
-/** Collects `name=value` of a flag that may stand several times. */
+export const labelFlag = "-l, --label <name=value>";
+
+/** Completes the help of a flag of labels. */
+export const labelsHelp = "several with commas or repeated; a comma in a value is \\,";
+
+/** Collects `name=value,name=value` of a flag that may stand several times. */
 export function readLabels(
   given: string,
   labels: Readonly<Record<string, string>> = {},
 ): Readonly<Record<string, string>> {
-  const [, name, value] = /^([^=]+)=(.*)$/s.exec(given) ?? [];
-  if (name === undefined || value === undefined) {
-    throw new InvalidArgumentError("It must look like name=value.");
-  }
-  return { ...labels, [name]: value };
+  const pairs = given.split(/(?<!\\),/).map(readLabel);
+  return { ...labels, ...Object.fromEntries(pairs) };
+}
+
+function readLabel(given: string): readonly [string, string] {
+  const [, name, value] = /^([^=]+)=(.*)$/s.exec(given.replaceAll("\\,", ",")) ?? [];
+  if (name !== undefined && value !== undefined) return [name, value];
+  throw new InvalidArgumentError("It must look like name=value, or name=value,name=value.");
 }
 
 export function readCount(given: string): number {

@@ -17,6 +17,8 @@ import {
   type ClientFlags,
   type Format,
   formatOption,
+  labelFlag,
+  labelsHelp,
   readCount,
   readLabels,
 } from "../options.ts";
@@ -58,7 +60,7 @@ function addGetTasks(get: Command): void {
     .option(...keyFlag)
     .option("-s, --status <list>", "only these, separated by commas", readStatuses)
     .option("-d, --definition <name>", "only tasks of this definition")
-    .option("-l, --label <name=value>", "only tasks with this label; may be repeated", readLabels)
+    .option(labelFlag, `only tasks with these labels; ${labelsHelp}`, readLabels)
     .option("--limit <number>", "at most so many", readCount, 100)
     .addOption(formatOption(["json", "wide"]))
     .action(getTasks);

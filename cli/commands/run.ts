@@ -18,6 +18,8 @@ import {
   type ClientFlags,
   type Format,
   formatOption,
+  labelFlag,
+  labelsHelp,
   readInteger,
   readLabels,
 } from "../options.ts";
@@ -55,7 +57,7 @@ export function addRunCommand(program: Command): void {
     .option("-k, --key <key>", "idempotency key: the same key and call are the same task")
     .option("--version <version>", "of the definition")
     .option("--priority <number>", "smaller is first; 10 unless given", readInteger)
-    .option("-l, --label <name=value>", "may be given several times", readLabels)
+    .option(labelFlag, `for finding it; ${labelsHelp}`, readLabels)
     .option(
       "--timeout <duration>",
       "the task ends after this, retries included; a pipeline, as a whole",

@@ -81,7 +81,7 @@ describe.concurrent("a terminal", { timeout: 60_000 }, () => {
 
   test("run hands on key, labels, priority and version", async () => {
     const words = ["run", "nobody", "--version", "2", "--key", "once", "--priority", "3"];
-    const labels = ["-l", "team=blue", "-l", "step=1=2"];
+    const labels = ["-l", "team=blue,zone=b", "-l", String.raw`step=1=2,note=a\,b`];
     const first = await ask([...words, ...labels, "--no-wait", "-o", "json"]);
     const { id, created } = JSON.parse(first.stdout) as { id: string; created: boolean };
     expect(created).toBe(true);
@@ -94,7 +94,7 @@ describe.concurrent("a terminal", { timeout: 60_000 }, () => {
       version: "2",
       key: "once",
       priority: 3,
-      labels: { team: "blue", step: "1=2" },
+      labels: { team: "blue", zone: "b", step: "1=2", note: "a,b" },
     });
     const other = await ask(["run", "nobody", "--key", "once", "-i", "1", "--no-wait"]);
     expect(other).toMatchObject({ code: 1, stdout: "" });
@@ -152,11 +152,20 @@ describe.concurrent("a terminal", { timeout: 60_000 }, () => {
   });
 
   test("get tasks lists what it is asked for, in aligned columns", async () => {
-    const labels = { list: "mine" };
+    const labels = { list: "mine", team: "blue" };
     for (const name of ["Ada", "Bo", "Cy"]) {
       await client.run(greet({ name }), { labels });
     }
-    const filter = ["get", "tasks", "-l", "list=mine", "-s", "succeeded,failed", "-d", "greet"];
+    const filter = [
+      "get",
+      "tasks",
+      "-l",
+      "list=mine,team=blue",
+      "-s",
+      "succeeded,failed",
+      "-d",
+      "greet",
+    ];
     const text = await ask(filter);
     expect(text).toMatchObject({ code: 0, stderr: "" });
     const lines = text.stdout.trimEnd().split("\n");

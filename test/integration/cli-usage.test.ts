@@ -31,6 +31,7 @@ const wrong: Readonly<Record<string, Wrong>> = {
     says: /one of waiting, ready/,
   },
   "a label without a value": { words: ["run", "x", "-l", "a"], says: /name=value/ },
+  "a label's value with a comma": { words: ["run", "x", "-l", "a=b,c"], says: /name=value/ },
   "a priority that is no number": { words: ["run", "x", "--priority", "high"], says: /integer/ },
   "an input that is not JSON": { words: ["run", "x", "-i", "{"], says: /--input is not JSON/ },
   "an input file that is not there": {
