@@ -29,7 +29,10 @@ async function reach({ urls, namespace }: ClientSettings): Promise<Kantoku> {
   });
 }
 
-/** One call over HTTP, of what clients of tasks have no use for. @throws KantokuError */
+/**
+ * One call over HTTP, of what clients of tasks have no use for: a read, or what may be said twice.
+ * @throws KantokuError
+ */
 export async function askGateway<Result>(
   { urls, namespace }: ClientSettings,
   method: string,
@@ -45,8 +48,8 @@ export async function askGateway<Result>(
   for (const url of urls) {
     const answer = await post(url, batch);
     if (answer.kind === "result") return answer.result as Result;
-    if (answer.kind === "error") throw answer.error;
-    if (answer.kind === "stranger") fault = answer.error;
+    if (answer.kind === "error" && !answer.error.retryable) throw answer.error;
+    if (answer.kind !== "silence") fault = answer.error;
   }
   throw fault;
 }
