@@ -17,18 +17,16 @@ export function readPipelineFile(file: string): PipelineFile {
   const document = readDocument(file);
   if (hasStages(document)) return fromStages(document);
   if (typeof document === "object" && document !== null) {
-    if ("graph" in document) return withoutSchemaUrl(document as PipelineFile);
-    if ("tasks" in document) return ofGraph(document as PipelineBody["graph"]);
+    const body = withoutSchemaUrl(document);
+    if ("graph" in body) return body as unknown as PipelineFile;
+    if ("tasks" in body) return ofGraph(body as unknown as PipelineBody["graph"]);
   }
   throw new UsageError(`${file} has neither a graph, nor tasks, nor stages`);
 }
 
 /** Editors take it from there which schema to check against. */
-function withoutSchemaUrl({
-  $schema: _,
-  ...body
-}: PipelineFile & { readonly $schema?: unknown }): PipelineFile {
-  return body;
+function withoutSchemaUrl({ $schema: _, ...rest }: { readonly $schema?: unknown }): object {
+  return rest;
 }
 
 /** A graph by itself may say what it is called. */

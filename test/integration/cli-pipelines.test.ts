@@ -69,6 +69,12 @@ graph:
     again: { definition: double, refs: [{ at: /n, task: once }] }
 `;
 
+/** A page of text that stands for 10^9 items. */
+const bomb = Array.from({ length: 9 }, (_, level) => {
+  const items = Array.from({ length: 10 }, () => (level === 0 ? "x" : `*a${level - 1}`));
+  return `a${level}: &a${level} [${items.join(", ")}]`;
+}).join("\n");
+
 describe.concurrent("pipelines in files", { timeout: 60_000 }, () => {
   test("are registered, listed, described and run by name", async () => {
     const folder = folderWith({ "pipeline.yaml": quadruple });
@@ -160,17 +166,27 @@ describe.concurrent("pipelines in files", { timeout: 60_000 }, () => {
       "stages.yaml": "stages: [a]\njobs: [{ name: x, stage: b, kind: Shell, version: 1.0 }]",
       "form.yaml": "name: x\n  graph: y: z",
       "other.json": "[]",
+      "lost.yaml": "name: x\ngraph: { tasks: *nowhere }",
+      "bomb.yaml": bomb,
       "nameless.yaml": "stages: [a]\njobs: [{ name: x, stage: a, kind: Shell }]",
     });
-    const refusals = await Promise.all(
-      ["graph.yaml", "stages.yaml", "form.yaml", "other.json", "nameless.yaml", "none.yaml"].map(
-        (file) => ask(["apply", "-f", file], folder),
-      ),
-    );
+    const files = [
+      "graph.yaml",
+      "stages.yaml",
+      "form.yaml",
+      "other.json",
+      "nameless.yaml",
+      "none.yaml",
+      "lost.yaml",
+      "bomb.yaml",
+    ];
+    const refusals = await Promise.all(files.map((file) => ask(["apply", "-f", file], folder)));
     expect(refusals.map(({ code, stdout }) => ({ code, stdout }))).toEqual(
       refusals.map(() => ({ code: 2, stdout: "" })),
     );
-    const [graph, stages, form, other, nameless, none] = refusals.map(({ stderr }) => stderr);
+    const [graph, stages, form, other, nameless, none, lost, bombed] = refusals.map(
+      ({ stderr }) => stderr,
+    );
     expect(graph?.split("\n").toSorted()).toEqual([
       "",
       '  graph.result names no task: "c"',
@@ -183,6 +199,22 @@ describe.concurrent("pipelines in files", { timeout: 60_000 }, () => {
     expect(other).toContain("neither a graph, nor tasks, nor stages");
     expect(nameless).toContain("--name");
     expect(none).toContain("none.yaml cannot be read");
+    expect(lost).toBe(
+      "error: lost.yaml cannot be used: line 2, column 17: *nowhere has no anchor &nowhere before it\n",
+    );
+    expect(bombed).toMatch(/^error: bomb\.yaml cannot be used: Excessive alias count/);
+  });
+
+  test("may name their schema, as a graph by itself, too", async () => {
+    const graph = { tasks: { it: { definition: "double", input: { n: 4 } } }, result: "it" };
+    const $schema = "https://example.com/pipeline.schema.json";
+    const folder = folderWith({
+      "bare.json": JSON.stringify({ $schema, ...graph }),
+      "body.json": JSON.stringify({ $schema, graph }),
+    });
+    for (const file of ["bare.json", "body.json"]) {
+      expect(await ask(["run", "-f", file], folder)).toMatchObject({ stdout: "8\n", stderr: "" });
+    }
   });
 
   test("are timed out as a whole", async () => {
