@@ -116,7 +116,8 @@ function toVertex(job: Job): DefinitionVertex {
     definition: kind,
     ...(version !== undefined && { version }),
     input: params,
-    ...(priority !== undefined && { priority }),
+    // Said even where it is the usual one: the pipeline's must not turn the order of a stage round.
+    priority,
     // Said even for none: the kind's own policy must not step in.
     retry: { maxAttempts: retryAttempt + 1 },
     ...(allowFailure && { onFailure: "allow" }),

@@ -7,14 +7,15 @@ export interface Job {
   readonly stage: string;
   readonly kind: string;
   readonly version?: string;
-  /** That of the pipeline unless given. */
-  readonly priority?: number;
+  /** Among the jobs of its stage. */
+  readonly priority: number;
   readonly params: Readonly<Record<string, unknown>>;
   readonly retryAttempt: number;
   readonly allowFailure: boolean;
   readonly timeoutMs?: number;
 }
 
+const priorityDefault = 10;
 const retriesMax = 999_999;
 const timeoutSecondsMax = 100 * 365 * 24 * 3_600;
 
@@ -84,7 +85,7 @@ function toJob(job: Readonly<Record<string, unknown>>): Job {
     stage,
     kind,
     ...(version !== undefined && { version }),
-    ...(priority !== undefined && { priority }),
+    priority: priority ?? priorityDefault,
     params: params ?? {},
     retryAttempt: retry_attempt ?? 0,
     allowFailure: allow_failure ?? false,

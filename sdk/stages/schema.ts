@@ -31,8 +31,8 @@ export const stagePipelineSchema = {
         version: { ...name, description: "Of the kind; text, so a number goes in quotes." },
         priority: {
           type: "integer",
-          description:
-            "Smaller is first; without it that of the pipeline, which is 10 unless given.",
+          default: 10,
+          description: "Smaller is first; the pipeline's own changes nothing in it.",
         },
         params: { type: "object", default: {}, description: "What the kind is given." },
         retry_attempt: {

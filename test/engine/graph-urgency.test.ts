@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { fromStages } from "../../sdk/stages/from-stages.ts";
 import { expectHealthy, run, startBench } from "../support/graph-bench.ts";
 
 const urgencies = {
@@ -39,3 +40,21 @@ test("of tasks in a graph within a graph, too", async () => {
   await inOrder(bench, 4);
   expect(bench.started).toBe("xcba");
 });
+
+test.each([5, 10, 20])(
+  "of a stage's jobs, as they are said, in a pipeline of priority %i",
+  async (priority) => {
+    const { rig, bench } = await startBench({ slots: 1 });
+    await using _ = rig;
+    const { graph } = fromStages({
+      stages: ["s"],
+      jobs: [
+        { name: "second", stage: "s", kind: "b" },
+        { name: "first", stage: "s", kind: "a", priority: 7 },
+      ],
+    });
+    await bench.submit(graph.tasks, { priority });
+    await inOrder(bench, 2);
+    expect(bench.started).toBe("ab");
+  },
+);

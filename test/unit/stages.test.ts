@@ -50,6 +50,7 @@ describe("a stage pipeline as a graph", () => {
             definition: "Shell",
             version: "1.0.0",
             input: { command: "make" },
+            priority: 10,
             retry: { maxAttempts: 1 },
           },
         },
@@ -63,6 +64,7 @@ describe("a stage pipeline as a graph", () => {
           smoke: {
             definition: "Shell",
             input: {},
+            priority: 10,
             retry: { maxAttempts: 1 },
             onFailure: "allow",
           },
