@@ -60,7 +60,9 @@ class MadeCall {
     if (traitsOf(this).when !== undefined) {
       throw invalid(this, "it has a condition; join the two: all([a, b]).map(([a, b]) => a && b)");
     }
-    return withMore(this, { when: is === undefined ? { from } : { from, is } });
+    if (is === undefined) return withMore(this, { when: { from } });
+    // JSON drops what is undefined, and without `equals` a condition asks something else.
+    return withMore(this, { when: { from, is: { equals: is.equals ?? null } } });
   }
 
   onFailure(policy: FailurePolicy): Call {

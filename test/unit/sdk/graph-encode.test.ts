@@ -18,6 +18,7 @@ const download = task("download", { version: "2", labels: { team: "a" } }, (): P
   throw new Error("never runs here");
 });
 const use = task("use", {}, (_: unknown) => ({ total: 1, ok: true }));
+const maybe = task("maybe", {}, (): string | undefined => undefined);
 const listed = task("listed", {}, () => [[1], [2]]);
 
 const downloadVertex = { definition: "download", version: "2", labels: { team: "a" } };
@@ -220,6 +221,11 @@ describe("the tasks of a graph", () => {
       "by equality",
       use(1).when(download().output.body, { equals: "x" }),
       { task: "download", path: "/body", equals: "x" },
+    ],
+    [
+      "by nothing, which JSON calls null",
+      use(1).when(maybe(), { equals: undefined }),
+      { task: "maybe", equals: null },
     ],
   ])("run on a condition %s", (_, call, when) => {
     expect(vertexOf(call)?.when).toEqual(when);
