@@ -1,5 +1,5 @@
 import type { AnyCall } from "../call.ts";
-import { namePattern } from "../protocol/limits.ts";
+import { limits, namePattern } from "../protocol/limits.ts";
 import type { Frame } from "./frame.ts";
 import { traitsOf } from "./traits.ts";
 
@@ -20,16 +20,23 @@ export function nameCalls({ calls }: Frame, problems: string[]): ReadonlyMap<Any
   return names;
 }
 
-/** Gives every name once: `x`, `x-2`, `x-3` … */
+/** Gives every name once: `x`, `x-2`, `x-3` …, of a long one so much that the number fits. */
 export function numbering(taken = new Set<string>()): (base: string) => string {
   const counts = new Map<string, number>();
   return (base) => {
     for (let count = (counts.get(base) ?? 0) + 1; ; count++) {
-      const name = count === 1 ? base : `${base}-${count}`;
+      const name = count === 1 ? base : numbered(base, count);
       if (taken.has(name)) continue;
       counts.set(base, count);
       taken.add(name);
       return name;
     }
   };
+}
+
+function numbered(base: string, count: number): string {
+  const suffix = `-${count}`;
+  // Keys of outputs are named here, too, and may be of letters that take two places.
+  const head = base.slice(0, limits.nameLengthMax - suffix.length).toWellFormed();
+  return `${head}${suffix}`;
 }

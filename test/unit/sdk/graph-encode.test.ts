@@ -7,6 +7,7 @@ import { encodeGraph } from "../../../sdk/graph/encode.ts";
 import { pipeline } from "../../../sdk/graph/pipeline.ts";
 import type { Pending } from "../../../sdk/graph/reference.ts";
 import { toCall } from "../../../sdk/graph/value.ts";
+import { limits } from "../../../sdk/protocol/limits.ts";
 
 interface Page {
   readonly body: string;
@@ -177,6 +178,21 @@ describe("the tasks of a graph", () => {
       result: "use-2",
     });
     expect(Object.keys(graph.tasks)).toEqual(["download", "download-2", "use", "use-2"]);
+  });
+
+  test("are numbered within the longest name that there is", () => {
+    const long = task("l".repeat(limits.nameLengthMax), {}, (_: unknown) => 1);
+    const near = task("l".repeat(limits.nameLengthMax - 1), {}, (_: unknown) => 1);
+    const names = Object.keys(graphOf(use([long(1), long(2), near(1), near(2)])).tasks);
+    expect(names.toSorted()).toEqual(
+      [
+        long.name,
+        near.name,
+        `${"l".repeat(limits.nameLengthMax - 2)}-2`,
+        `${"l".repeat(limits.nameLengthMax - 2)}-3`,
+        "use",
+      ].toSorted(),
+    );
   });
 
   test("keep the names that they were given, and no other takes them", () => {
