@@ -12,20 +12,22 @@ import {
   parsePlace,
   scopeUnder,
 } from "../graph/place.ts";
-import { finish, PreprocessorFailed, resolveInput } from "../graph/resolve.ts";
+import { finish, resolveInput } from "../graph/resolve.ts";
 import { type ParsedPlace, positionOf } from "../graph/vertices.ts";
-import type { Preprocessed } from "../machines/task.events.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Entropy } from "../ports/entropy.ts";
 import type { Log } from "../ports/log.ts";
 import type { Preprocessing } from "../ports/preprocessing.ts";
-import type { TaskIdentity, TaskRow } from "../store/rows.ts";
+import type { JsonText, TaskIdentity, TaskRow } from "../store/rows.ts";
 import type { DependencyRow, Store } from "../store/store.ts";
 import { toChildren } from "./children.ts";
 import type { Resolution } from "./messages.ts";
 import type { PipelineBook } from "./pipeline-book.ts";
+import { Preprocessors } from "./preprocessors.ts";
 import type { RootSizes } from "./root-sizes.ts";
 import type { TaskActor } from "./task-actor.ts";
+
+const dependentsAtOnce = 50;
 
 /** A task whose dependencies have ended, and the letter that said so. */
 export interface Released {
@@ -55,9 +57,11 @@ export interface JoinsOptions {
 export class Joins {
   readonly #options: JoinsOptions;
   readonly #underWay = new Set<string>();
+  readonly #preprocessors: Preprocessors;
 
   constructor(options: JoinsOptions) {
     this.#options = options;
+    this.#preprocessors = new Preprocessors(options.preprocessing);
   }
 
   /** Letters that are being acted upon: to read them again would hold up those behind them. */
@@ -103,19 +107,39 @@ export class Joins {
   }
 
   async #gather(released: readonly Released[]): Promise<Facts> {
-    const { tasks, graphs } = this.#options.store;
+    const { tasks } = this.#options.store;
     const identities = released.map(({ actor }) => actor.identity);
     const above = new Set(identities.flatMap(({ parent, root }) => [parent ?? root, root]));
     const [rowsAbove, dependencies] = await Promise.all([
       tasks.readMany([...above]),
-      graphs.dependenciesOf(identities.map(({ id }) => id)),
+      this.#dependenciesOf(identities.map(({ id }) => id)),
     ]);
+    const parsed = new Map<JsonText, unknown>();
     const doomed = new Set(rowsAbove.filter(isDoomed).map(({ id }) => id));
     return {
       isBeingCancelled: ({ parent, root }) => doomed.has(parent ?? "") || doomed.has(root),
       parents: new Map(rowsAbove.map((row) => [row.id, parseParent(row)])),
       dependencies: Map.groupBy(dependencies, ({ dependent }) => dependent),
+      parse: (text) => {
+        if (!parsed.has(text)) parsed.set(text, JSON.parse(text));
+        return parsed.get(text);
+      },
     };
+  }
+
+  /** An output comes once with every task that waited for it: few are read at once, one is kept. */
+  async #dependenciesOf(dependents: readonly string[]): Promise<readonly DependencyRow[]> {
+    const outputs = new Map<string, JsonText | null>();
+    const all: DependencyRow[] = [];
+    for (let at = 0; at < dependents.length; at += dependentsAtOnce) {
+      const some = dependents.slice(at, at + dependentsAtOnce);
+      for (const row of await this.#options.store.graphs.dependenciesOf(some)) {
+        const output = outputs.get(row.id) ?? row.output;
+        outputs.set(row.id, output);
+        all.push({ ...row, output });
+      }
+    }
+    return all;
   }
 
   async #resolve(actor: TaskActor, facts: Facts): Promise<Resolution> {
@@ -145,15 +169,20 @@ export class Joins {
     if (!parent || !position) throw new Error(`task ${identity.id} has no place under its parent`);
     if (facts.isBeingCancelled(identity))
       return { kind: "cancel", reason: "cancelled with the whole" };
-    const preprocessed: Preprocessed[] = [];
-    const resolved = await resolveInput(position, {
-      // Not the row's input: a task that is restarted may have been resolved before.
-      template: position.vertex.input ?? null,
-      outcomes: outcomesIn(parent.place, dependencies),
-      scope: scopeUnder(parent.place, parent.input, position),
-      preprocess: (source, value) =>
-        this.#preprocess(identity.namespace, { source, value, preprocessed }),
-    });
+    const { resolved, preprocessed } = await this.#preprocessors.forTask(
+      identity.namespace,
+      async (preprocessors) => ({
+        resolved: await resolveInput(position, {
+          // Not the row's input: a task that is restarted may have been resolved before.
+          template: position.vertex.input ?? null,
+          outcomes: outcomesIn(parent.place, dependencies),
+          scope: scopeUnder(parent.place, parent.input, position),
+          parse: facts.parse,
+          preprocess: (source, value) => preprocessors.run(source, value),
+        }),
+        preprocessed: preprocessors.ran,
+      }),
+    );
     if (resolved.kind !== "go") return resolved;
     const { input, value } = resolved;
     const { vertex } = position;
@@ -217,21 +246,6 @@ export class Joins {
       throw error;
     }
   }
-
-  async #preprocess(
-    namespace: string,
-    work: { source: string; value: unknown; preprocessed: Preprocessed[] },
-  ): Promise<unknown> {
-    const { source, value, preprocessed } = work;
-    const input = JSON.stringify(value);
-    const done = await this.#options.preprocessing.run({ namespace, source, input });
-    if ("fault" in done) {
-      const message = `in its preprocessor: ${done.fault.message}`;
-      throw new PreprocessorFailed({ ...done.fault, message, retryable: false });
-    }
-    preprocessed.push({ source: done.source, input: done.input });
-    return JSON.parse(done.output) as unknown;
-  }
 }
 
 interface Facts {
@@ -239,6 +253,8 @@ interface Facts {
   isBeingCancelled(identity: TaskIdentity): boolean;
   readonly parents: ReadonlyMap<string, ParsedParent>;
   readonly dependencies: ReadonlyMap<string, readonly DependencyRow[]>;
+  /** An output as it is for all tasks that waited for it: none of them changes it. */
+  parse(text: JsonText): unknown;
 }
 
 function isDoomed({ status }: TaskRow): boolean {

@@ -116,7 +116,9 @@ class GraphCheck {
     const { refs = [], after = [], when, onFailure = "fail" } = vertex;
     if (!policies.has(onFailure)) this.#note(`${path}.onFailure`, `is none of ${[...policies]}`);
     if (!Array.isArray(refs)) this.#note(`${path}.refs`, "must be a list");
-    else for (const [index, ref] of refs.entries()) this.#ref(ref, `${path}.refs[${index}]`, at);
+    else if (refs.length > limits.referencesMax) {
+      this.#note(`${path}.refs`, `are more than ${limits.referencesMax}`);
+    } else for (const [index, ref] of refs.entries()) this.#ref(ref, `${path}.refs[${index}]`, at);
     if (!Array.isArray(after)) this.#note(`${path}.after`, "must be a list of names");
     else for (const [index, it] of after.entries()) this.#known(it, `${path}.after[${index}]`, at);
     if (when === undefined) return;

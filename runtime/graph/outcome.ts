@@ -32,8 +32,11 @@ export function judge(outcomes: readonly Outcome[]): Verdict {
 }
 
 /** What takes the place of a task's output in the inputs of others. */
-export function outputOf({ status, output, error, onFailure }: Outcome): unknown {
-  if (status === "succeeded") return JSON.parse(output ?? "null") as unknown;
+export function outputOf(
+  { status, output, error, onFailure }: Outcome,
+  parse: (text: JsonText) => unknown = JSON.parse,
+): unknown {
+  if (status === "succeeded") return parse(output ?? "null");
   if (status === "skipped" || onFailure !== "continue") return null;
   return { error: JSON.parse(error ?? "null") as unknown };
 }

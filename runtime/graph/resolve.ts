@@ -39,6 +39,8 @@ export async function resolveInput(
     readonly template: unknown;
     readonly outcomes: readonly Outcome[];
     readonly scope: Omit<Scope, "valueOf">;
+    /** Of outputs, when others have the same ones. */
+    readonly parse?: (text: JsonText) => unknown;
     readonly preprocess: Preprocess;
   },
 ): Promise<Resolved> {
@@ -81,7 +83,11 @@ const unmet: Resolved = { kind: "skip", reason: "its condition did not hold" };
 /** What the ends of its own dependencies mean, and what its sources may speak of. */
 function look(
   { vertex, item }: Position,
-  given: { readonly outcomes: readonly Outcome[]; readonly scope: Omit<Scope, "valueOf"> },
+  given: {
+    readonly outcomes: readonly Outcome[];
+    readonly scope: Omit<Scope, "valueOf">;
+    readonly parse?: (text: JsonText) => unknown;
+  },
 ): { verdict: Verdict; scope: Scope } {
   const byName = new Map(given.outcomes.map((outcome) => [outcome.name, outcome]));
   const find = (name: string) => byName.get(nameOf(name, item));
@@ -93,7 +99,7 @@ function look(
     valueOf: (name) => {
       if (values.has(name)) return values.get(name);
       const outcome = find(name);
-      const value = outcome === undefined ? null : outputOf(outcome);
+      const value = outcome === undefined ? null : outputOf(outcome, given.parse);
       values.set(name, value);
       return value;
     },

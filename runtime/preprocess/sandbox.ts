@@ -1,3 +1,4 @@
+import { limits } from "../../sdk/protocol/limits.ts";
 import { batchOf, type Call, CallQueue } from "./call-queue.ts";
 import { crashFault, inputFault, timeoutFault } from "./faults.ts";
 import type { SandboxLimits } from "./messages.ts";
@@ -26,7 +27,12 @@ const measuredLimits: SandboxLimits = {
   instancesMax: 200,
   quantumMs: 20,
 };
-const defaults = { threads: 2, deadlineMs: 250, graceMs: 40, inputBytesMax: 2 * KiB * KiB };
+const defaults = {
+  threads: 2,
+  deadlineMs: 250,
+  graceMs: 40,
+  inputBytesMax: limits.preprocessorInputBytesMax,
+};
 const batchCallsMax = 500;
 /** Threads in a row that did not come to run a call. */
 const failedStartsMax = 3;

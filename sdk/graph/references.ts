@@ -15,8 +15,6 @@ export interface Opened {
   readonly references: readonly FoundReference[];
 }
 
-// A small web of shared objects can stand for 2^64 places.
-const referencesMax = 10_000;
 const objectsUnmarkedMax = 1_000;
 
 /** Whether a reference stands anywhere in plain objects and arrays. On the path of every task. */
@@ -73,7 +71,8 @@ function open(value: unknown, state: Opening): unknown {
   const { references, path, without } = state;
   const from = originOf(value);
   if (from !== undefined) {
-    if (references.length >= referencesMax) throw tooMany();
+    // A small web of shared objects can stand for 2^64 places.
+    if (references.length >= limits.referencesMax) throw tooMany();
     references.push({ at: toPointer(path), from });
     return null;
   }
@@ -101,6 +100,6 @@ function isPlain(value: object): boolean {
 function tooMany(): KantokuError {
   return new KantokuError(
     "invalid-definition",
-    `an input holds more than ${referencesMax} references; join them in a task`,
+    `an input holds more than ${limits.referencesMax} references; join them in a task`,
   );
 }

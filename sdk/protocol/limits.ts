@@ -12,8 +12,12 @@ export const limits = {
   descendantsMax: 10_000,
   /** How many tasks a task may be under. */
   treeDepthMax: 16,
+  /** In the input of one task. */
+  referencesMax: 10_000,
   /** Of one preprocessor. */
-  preprocessorBytesMax: 64 * 1024,
+  preprocessorBytesMax: 64 * KiB,
+  /** What one preprocessor is given. */
+  preprocessorInputBytesMax: 2 * MiB,
   /** Input, output, signal or step value. Larger values belong in a blob store, by reference. */
   payloadBytesMax: 256 * KiB,
   errorBytesMax: 16 * KiB,

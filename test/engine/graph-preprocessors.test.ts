@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { noPreprocessing, type Preprocessing } from "../../runtime/ports/preprocessing.ts";
+import type { Ref } from "../../sdk/protocol/graph.ts";
 import { chained, expectHealthy, graphOf, run, startBench } from "../support/graph-bench.ts";
 import { errorOf } from "../support/outcome.ts";
 
@@ -159,5 +160,139 @@ describe("a preprocessor", () => {
       { path: "graph.tasks.a.after[0]", message: 'names no task: "nobody"' },
     ]);
     expect(await rig.service.list({})).toEqual({ tasks: [] });
+  });
+});
+
+const large = "x".repeat(250_000);
+
+/** Counts what it has in hand, in calls and in characters; each takes a moment. */
+class Meter {
+  calls = 0;
+  chars = 0;
+  ran = 0;
+  mostCalls = 0;
+  mostChars = 0;
+
+  preprocessing(output: (input: string) => unknown = () => 1): Preprocessing {
+    return fake(async ({ input }) => {
+      this.ran += 1;
+      this.mostCalls = Math.max(this.mostCalls, ++this.calls);
+      this.chars += input.length;
+      this.mostChars = Math.max(this.mostChars, this.chars);
+      await null;
+      this.calls -= 1;
+      this.chars -= input.length;
+      return answer(output(input));
+    });
+  }
+}
+
+describe("preprocessors are many, and few of them in hand", () => {
+  const one: Ref = { at: "/-", task: "a", preprocessor: "p" };
+
+  test.each<[name: string, refs: readonly Ref[]]>([
+    ["of one input", Array.from({ length: 500 }, () => one)],
+    [
+      "in sources within sources",
+      Array.from({ length: 25 }, () => ({
+        at: "/-",
+        all: Array.from({ length: 20 }, () => ({ of: { task: "a", preprocessor: "p" } })),
+      })),
+    ],
+  ])("%s", async (_, refs) => {
+    const meter = new Meter();
+    const { rig, bench } = await startBench({ preprocessing: meter.preprocessing() });
+    await using _rig = rig;
+    await bench.submit({ a: run("a"), b: run("b", { input: [], refs }) });
+    await bench.complete("a", large);
+    expect(bench.running).toBe("b");
+    expect((bench.inputOf("b") as unknown[]).flat()).toEqual(Array.from({ length: 500 }, () => 1));
+    expect(meter.mostCalls).toBe(16);
+    await expectHealthy(rig);
+  });
+
+  test("of all the tasks of a node", async () => {
+    const meter = new Meter();
+    const { rig, bench } = await startBench({ preprocessing: meter.preprocessing() });
+    await using _ = rig;
+    const refs = Array.from({ length: 4 }, () => one);
+    const dependents = Array.from({ length: 300 }, (_, n) => [`b${n}`, { ...run("b"), refs }]);
+    await bench.submit({ a: run("a"), ...Object.fromEntries(dependents) });
+    await bench.complete("a", large);
+    expect(bench.worker.running.size).toBe(300);
+    expect(meter.ran).toBe(1_200);
+    expect(meter.mostChars).toBeLessThan(16 * 1024 * 1024);
+    await expectHealthy(rig);
+  });
+
+  test("those of one namespace do not hold up another's", async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const preprocessing = fake(async ({ source }) => {
+      if (source === "slow") await promise;
+      return answer(1);
+    });
+    const { rig, bench } = await startBench({ preprocessing });
+    await using _ = rig;
+    const slow = { refs: [{ at: "", input: true, preprocessor: "slow" }] } as const;
+    const many = Array.from({ length: 100 }, (_, n) => [`t${n}`, { ...run("b"), ...slow }]);
+    await bench.submit(Object.fromEntries(many));
+    const other = rig.node.serviceOf("other");
+    const refs = [{ at: "", input: true, preprocessor: "p" }] as const;
+    const { tasks } = await other.submit({ graph: graphOf({ a: run("a", { refs }) }) });
+    await rig.settle();
+    expect(await other.get({ id: tasks?.["a"] ?? "" })).toMatchObject({ status: "ready" });
+    expect(bench.started).toBe("");
+    resolve();
+    await rig.settle();
+    expect(bench.started).toBe("b".repeat(100));
+  });
+
+  test("after the first fault the others do not run", async () => {
+    const fault = { name: "Error", code: "preprocessor-threw", message: "no" };
+    let runs = 0;
+    const preprocessing = fake(async () => {
+      runs += 1;
+      return { fault };
+    });
+    const { rig, bench } = await startBench({ preprocessing });
+    await using _ = rig;
+    const refs = Array.from({ length: 500 }, () => one);
+    const { id } = await bench.submit({ a: run("a"), b: run("b", { input: [], refs }) });
+    await bench.complete("a");
+    expect(await bench.statuses(id)).toBe("a:succeeded b:failed");
+    expect(runs).toBeLessThanOrEqual(16);
+  });
+
+  test("one that would be given too much is not asked at all", async () => {
+    const meter = new Meter();
+    const { rig, bench } = await startBench({ preprocessing: meter.preprocessing() });
+    await using _ = rig;
+    const all = Array.from({ length: 9 }, () => ({ task: "a" }));
+    const refs = [{ at: "", all, preprocessor: "p" }];
+    const { tasks } = await bench.submit({ a: run("a"), b: run("b", { refs }) });
+    await bench.complete("a", large);
+    expect(meter.ran).toBe(0);
+    expect(await rig.get(tasks?.["b"] ?? "")).toMatchObject({
+      status: "failed",
+      error: {
+        code: "preprocessor-memory",
+        message: "in its preprocessor: input is more than 2097152 bytes",
+      },
+    });
+  });
+
+  test("those that give more than could be kept fail their task", async () => {
+    const meter = new Meter();
+    const preprocessing = meter.preprocessing((input) => JSON.parse(input));
+    const { rig, bench } = await startBench({ preprocessing });
+    await using _ = rig;
+    const refs = Array.from({ length: 500 }, () => one);
+    const { tasks } = await bench.submit({ a: run("a"), b: run("b", { input: [], refs }) });
+    await bench.complete("a", large);
+    expect(meter.ran).toBeLessThan(30);
+    expect(await rig.get(tasks?.["b"] ?? "")).toMatchObject({
+      status: "failed",
+      error: { code: "preprocessor-output" },
+    });
   });
 });

@@ -273,6 +273,13 @@ describe("a graph may have 1,000 tasks", () => {
   });
 });
 
+test("a task may have 10,000 refs, and not one more", () => {
+  const asking = (count: number) =>
+    withTask({ ...job, refs: Array.from({ length: count }, () => ({ at: "", task: "first" })) });
+  expect(problemsOf(asking(10_000))).toEqual([]);
+  expect(problemsOf(asking(10_001))).toEqual(["graph.tasks.second.refs are more than 10000"]);
+});
+
 test("a chain of 1,000 is sound, one of 10,000 is refused without an overflow", () => {
   const chain = (count: number) => ({
     tasks: Object.fromEntries(

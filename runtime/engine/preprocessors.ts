@@ -1,0 +1,157 @@
+import { limits } from "../../sdk/protocol/limits.ts";
+import { PreprocessorFailed } from "../graph/resolve.ts";
+import type { Preprocessed } from "../machines/task.events.ts";
+import type { Preprocessing } from "../ports/preprocessing.ts";
+import { Turnstile } from "./turnstile.ts";
+
+/** Of one task at once; the others of its namespace have their turn in between. */
+const callsMax = 16;
+/** Of one namespace at once: what has been given to them already is kept until they are done. */
+const tasksMax = 32;
+/** For one task, all together: more than an input can be, and no more than can be kept for each. */
+const outputCharsMax = 2 * 1024 * 1024;
+/** Of all tasks of the node at once, in characters of what the sandbox is given. */
+const inHandMax = 16 * 1024 * 1024;
+/** What a call costs beside its text. */
+const callChars = 1024;
+
+/** What the tasks of a node ask of the sandbox, whose own queue has no bound. */
+export class Preprocessors {
+  readonly #preprocessing: Preprocessing;
+  readonly #inHand = new Turnstile(inHandMax);
+  readonly #tasks = new Map<string, Turnstile>();
+
+  constructor(preprocessing: Preprocessing) {
+    this.#preprocessing = preprocessing;
+  }
+
+  /** For all that one task asks: its first fault is the end of it. */
+  async forTask<T>(namespace: string, use: (own: TaskPreprocessors) => Promise<T>): Promise<T> {
+    const tasks = this.#tasks.get(namespace) ?? new Turnstile(tasksMax);
+    this.#tasks.set(namespace, tasks);
+    const own = new TaskPreprocessors(namespace, {
+      preprocessing: this.#preprocessing,
+      tasks,
+      inHand: this.#inHand,
+    });
+    try {
+      return await use(own);
+    } finally {
+      await own.end();
+      if (tasks.isEmpty) this.#tasks.delete(namespace);
+    }
+  }
+}
+
+interface Shared {
+  readonly preprocessing: Preprocessing;
+  readonly tasks: Turnstile;
+  readonly inHand: Turnstile;
+}
+
+export class TaskPreprocessors {
+  /** What ran on what, for the journal. */
+  readonly ran: Preprocessed[] = [];
+  readonly #namespace: string;
+  readonly #shared: Shared;
+  readonly #calls = new Turnstile(callsMax);
+  readonly #texts = new TextsInUse();
+  /** Most tasks have no preprocessor: who asks for the first one has to be let in. */
+  #entered: Promise<void> | null = null;
+  #outputChars = 0;
+  #fault: { readonly error: unknown } | null = null;
+
+  constructor(namespace: string, shared: Shared) {
+    this.#namespace = namespace;
+    this.#shared = shared;
+  }
+
+  async run(source: string, value: unknown): Promise<unknown> {
+    this.#entered ??= this.#shared.tasks.enter(1);
+    await this.#entered;
+    await this.#calls.enter(1);
+    try {
+      if (this.#fault !== null) throw this.#fault.error;
+      return await this.#runOne(source, value);
+    } catch (error) {
+      this.#fault ??= { error };
+      throw error;
+    } finally {
+      this.#calls.leave(1);
+    }
+  }
+
+  async end(): Promise<void> {
+    if (this.#entered === null) return;
+    await this.#entered;
+    this.#shared.tasks.leave(1);
+  }
+
+  async #runOne(source: string, value: unknown): Promise<unknown> {
+    const { preprocessing, inHand } = this.#shared;
+    const namespace = this.#namespace;
+    const chars = leastCharsOf(value, limits.preprocessorInputBytesMax);
+    if (chars > limits.preprocessorInputBytesMax) throw tooMuchIn();
+    const cost = chars + callChars;
+    await inHand.enter(cost, namespace);
+    try {
+      const input = this.#texts.take(value);
+      const done = await preprocessing.run({ namespace, source, input });
+      if ("fault" in done) throw failed(done.fault);
+      this.ran.push({ source: done.source, input: done.input });
+      this.#outputChars += done.output.length;
+      if (this.#outputChars > outputCharsMax) throw tooMuchOut();
+      return JSON.parse(done.output) as unknown;
+    } finally {
+      this.#texts.giveBack(value);
+      inHand.leave(cost);
+    }
+  }
+}
+
+/** Thousands of calls may be given one value: its text is made once, and kept while one of them runs. */
+class TextsInUse {
+  readonly #texts = new Map<unknown, { readonly text: string; uses: number }>();
+
+  take(value: unknown): string {
+    const known = this.#texts.get(value) ?? { text: JSON.stringify(value), uses: 0 };
+    known.uses += 1;
+    this.#texts.set(value, known);
+    return known.text;
+  }
+
+  giveBack(value: unknown): void {
+    const known = this.#texts.get(value);
+    if (known === undefined) return;
+    known.uses -= 1;
+    if (known.uses === 0) this.#texts.delete(value);
+  }
+}
+
+/** How long the JSON text of a value is at the least; counted no further than beyond `enough`. */
+function leastCharsOf(value: unknown, enough: number): number {
+  if (typeof value === "string") return value.length + 2;
+  if (typeof value !== "object" || value === null) return 1;
+  let chars = 2;
+  for (const key of Object.keys(value)) {
+    if (chars > enough) break;
+    const member = (value as Readonly<Record<string, unknown>>)[key];
+    chars += (Array.isArray(value) ? 1 : key.length + 4) + leastCharsOf(member, enough - chars);
+  }
+  return chars;
+}
+
+function tooMuchIn(): PreprocessorFailed {
+  const message = `input is more than ${limits.preprocessorInputBytesMax} bytes`;
+  return failed({ name: "InputError", code: "preprocessor-memory", message });
+}
+
+function tooMuchOut(): PreprocessorFailed {
+  const message = `the outputs of one task's preprocessors are more than ${outputCharsMax} characters`;
+  return failed({ name: "OutputError", code: "preprocessor-output", message });
+}
+
+function failed(fault: { name: string; code: string; message: string }): PreprocessorFailed {
+  const message = `in its preprocessor: ${fault.message}`;
+  return new PreprocessorFailed({ ...fault, message, retryable: false });
+}
