@@ -52,6 +52,24 @@ function destinationOf(tree: Tree, row: TaskRow, again: ReadonlySet<TaskRow>): D
 }
 
 /**
+ * A composite that would go on with parts that were made for an input of which something is made
+ * again: they would end with the old one. Only a new tree lays it out anew.
+ */
+export function findOutdated(
+  tree: Tree,
+  again: readonly Restarting[],
+): { readonly row: TaskRow; readonly dependency: TaskRow } | null {
+  const restarted = new Set(again.map(({ row }) => row));
+  for (const { row, to } of again) {
+    if (to !== "running") continue;
+    const isChanging = (it: TaskRow) => restarted.has(it) || !isEnded(it.status);
+    const dependency = tree.namedBy(row).find(isChanging);
+    if (dependency !== undefined) return { row, dependency };
+  }
+  return null;
+}
+
+/**
  * A task that is being decided upon right now, by ends of which some are about to be taken back: a
  * moment later it has begun, or has ended, too.
  */

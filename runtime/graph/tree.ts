@@ -1,8 +1,16 @@
+import type { GraphTask } from "../../sdk/protocol/graph.ts";
 import { isEnded } from "../../sdk/protocol/task.ts";
 import type { TaskRow } from "../store/rows.ts";
 import type { EdgeRow } from "../store/store.ts";
 import { parsePlace } from "./place.ts";
-import { isPlain, type ParsedPlace, positionOf } from "./vertices.ts";
+import {
+  dependenciesOf,
+  isPlain,
+  nameOf,
+  type ParsedPlace,
+  type Position,
+  positionOf,
+} from "./vertices.ts";
 
 /** A root and all that is under it, as it was read. */
 export class Tree {
@@ -12,6 +20,7 @@ export class Tree {
   readonly #dependents: ReadonlyMap<string, readonly EdgeRow[]>;
   readonly #dependencies: ReadonlyMap<string, readonly EdgeRow[]>;
   readonly #places = new Map<string, ParsedPlace | null>();
+  readonly #names = new Map<string, ReadonlySet<string>>();
 
   constructor(rows: readonly TaskRow[], edges: readonly EdgeRow[]) {
     this.rows = new Map(rows.map((row) => [row.id, row]));
@@ -60,6 +69,16 @@ export class Tree {
     return edges.flatMap(({ dependency }) => this.rows.get(dependency) ?? []);
   }
 
+  /** Of these, those that its vertex names; the others only keep an `each` to its limit. */
+  namedBy(row: TaskRow): TaskRow[] {
+    return this.dependenciesOf(row).filter((dependency) => this.#isNamedBy(row, dependency));
+  }
+
+  /** Those that wait for it because they name it. */
+  followersOf(row: TaskRow): TaskRow[] {
+    return this.dependentsOf(row).filter((dependent) => this.#isNamedBy(dependent, row));
+  }
+
   /** Whether it was blocked when it was made: others came before it, or its input had to be made. */
   wasBornBlocked(row: TaskRow): boolean {
     if (this.dependenciesOf(row).length > 0) return true;
@@ -68,10 +87,20 @@ export class Tree {
   }
 
   /** What its parent's graph says of it; null for one that no graph speaks of. */
-  vertexOf(row: TaskRow) {
+  vertexOf(row: TaskRow): GraphTask | null {
+    return this.#positionOf(row)?.vertex ?? null;
+  }
+
+  #positionOf(row: TaskRow): Position | null {
     const parent = this.parentOf(row);
     const place = parent === null ? null : this.#placeOf(parent);
-    return place === null ? null : (positionOf(row.place?.name ?? "", place)?.vertex ?? null);
+    return place === null ? null : positionOf(row.place?.name ?? "", place);
+  }
+
+  #isNamedBy(dependent: TaskRow, { place }: TaskRow): boolean {
+    const names = this.#names.get(dependent.id) ?? namesOf(this.#positionOf(dependent));
+    this.#names.set(dependent.id, names);
+    return names.has(place?.name ?? "");
   }
 
   /** Each graph is parsed once. */
@@ -82,6 +111,13 @@ export class Tree {
     this.#places.set(row.id, place);
     return place;
   }
+}
+
+/** What its vertex depends on, by the names of the same copy. */
+function namesOf(position: Position | null): ReadonlySet<string> {
+  if (position === null) return new Set();
+  const { vertex, item } = position;
+  return new Set(Array.from(dependenciesOf(vertex), (name) => nameOf(name, item)));
 }
 
 export function isComposite({ place }: Pick<TaskRow, "place">): boolean {

@@ -4,7 +4,7 @@ import type { Restarted, RestartOptions } from "../../sdk/protocol/service.ts";
 import { isEnded, type TaskRef } from "../../sdk/protocol/task.ts";
 import type { Engine } from "../engine/engine.ts";
 import { restoreSnapshot } from "../engine/task-actor.ts";
-import { findDeciding, type Restarting, restartOf } from "../graph/restart.ts";
+import { findDeciding, findOutdated, type Restarting, restartOf } from "../graph/restart.ts";
 import { Tree } from "../graph/tree.ts";
 import type { TaskRow } from "../store/rows.ts";
 import { reading } from "./faults.ts";
@@ -50,6 +50,7 @@ export class Restarts {
       assertFallen(named);
       const again = restartOf(tree, named);
       assertNotDoomed(tree, named, again);
+      assertNotOutdated(tree, again);
       if (await this.#commit(tree, again)) return { id, restarted: again.length };
       if (tries === triesMax) throw busy("tasks of the tree move all the time; send again");
       await this.#pause(tries);
@@ -135,6 +136,15 @@ function assertNotDoomed(tree: Tree, named: TaskRow, again: readonly Restarting[
       data: { task: id, status },
     });
   }
+}
+
+function assertNotOutdated(tree: Tree, again: readonly Restarting[]): void {
+  const found = findOutdated(tree, again);
+  if (found === null) return;
+  const { row, dependency } = found;
+  const { id } = dependency;
+  const message = `task ${row.id} was laid out for what task ${id} came to, which would change: restart in mode newTree, from ${id}`;
+  throw new KantokuError("conflict", message, { data: { task: row.id, from: id } });
 }
 
 function busy(message: string): KantokuError {

@@ -302,6 +302,37 @@ describe("a part of a graph is restarted in place", () => {
     expect(await it.rig.store.doctor()).toEqual([]);
   });
 
+  test("not one whose failure a pipeline that failed was laid out for: a new tree does", async () => {
+    const x = graphOf({ x: { refs: [{ input: true, at: "" }] } }, "x");
+    const graph = graphOf(
+      { a: { onFailure: "continue" }, p: { graph: x, ...outputOf("a") }, b: outputOf("p") },
+      "b",
+    );
+    await using it = await played(graph, ["a", "x"]);
+    const { tasks } = await it.rig.service.graph({ id: it.root });
+    const idOf = (name: string) => tasks.find((task) => task.name === name)?.id ?? "";
+    const data = { task: idOf("p"), from: idOf("a") };
+    for (const name of ["a", undefined]) {
+      const refused = await errorOf(it.restart(name));
+      expect([refused.code, refused.data]).toEqual(["conflict", data]);
+    }
+    const { id } = await it.rig.service.restart({ id: it.root, mode: "newTree", from: data.from });
+    await it.worker.work();
+    const { output } = await it.rig.service.result({ id });
+    expect(output).toEqual(["b", ["x", ["a", null]]]);
+    expect(await it.rig.store.doctor()).toEqual([]);
+  });
+
+  test("what failed by itself in a pipeline that goes on with a failure", async () => {
+    const x = graphOf({ x: {} }, "x");
+    const graph = graphOf({ a: { onFailure: "continue" }, p: { graph: x, ...outputOf("a") } }, "p");
+    await using it = await played(graph, ["a", "x"]);
+    expect(await it.restart("p")).toMatchObject({ restarted: 3 });
+    await it.worker.work();
+    expect(await it.rig.status(it.root)).toBe("succeeded");
+    expect(it.worker.done).toEqual(["a", "x", "x"]);
+  });
+
   test("a task under a pipeline that succeeded without it", async () => {
     const graph = graphOf({ a: { onFailure: "allow" } }, "a");
     await using it = await played(graph, ["a"]);
