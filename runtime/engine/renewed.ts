@@ -43,7 +43,8 @@ function renewedPart(
   const { tree, renewal } = options;
   const { whole, opened } = renewal;
   const vertex = tree.vertexOf(part);
-  if (vertex !== null && whole.has(part)) {
+  // What was skipped is decided upon again, by what is as it was: no event carries a skip over.
+  if (vertex !== null && (whole.has(part) || part.status === "skipped")) {
     const isBlocked = tree.wasBornBlocked(part);
     const input = isBlocked ? JSON.stringify(vertex.input ?? null) : part.input;
     return toChildren([{ identity: { ...own, input }, vertex, dependsOn, isBlocked }]);

@@ -10,13 +10,17 @@ export interface Renewal {
   readonly opened: ReadonlySet<TaskRow>;
 }
 
-/** A task again, with all that had not succeeded, and all that depends on any of these. */
+/**
+ * A task again, with all that came to nothing, and all that depends on any of these. To be skipped is
+ * an end like success: it changes when something does that the task depends on.
+ */
 export function renewalFrom(tree: Tree, from: TaskRow): Renewal {
   const whole = new Set<TaskRow>();
   const opened = new Set<TaskRow>();
   renew(partOf(tree, from));
   for (const row of tree.rows.values()) {
-    if (row.status !== "succeeded" && partOf(tree, row) === row) fell(row);
+    const isDone = row.status === "succeeded" || row.status === "skipped";
+    if (!isDone && partOf(tree, row) === row) fell(row);
   }
   // What is done again from nothing has its parts made anew.
   for (const row of opened) if (isUnderWhole(row)) opened.delete(row);
@@ -41,7 +45,7 @@ export function renewalFrom(tree: Tree, from: TaskRow): Renewal {
   }
 
   function follow(row: TaskRow): void {
-    for (const dependent of tree.dependentsOf(row)) renew(dependent);
+    for (const dependent of tree.followersOf(row)) renew(dependent);
     const parent = tree.parentOf(row);
     if (parent !== null) open(parent);
   }

@@ -30,7 +30,7 @@ export function restartOf(tree: Tree, named: TaskRow): Restarting[] {
     }
     if (again.has(row)) continue;
     again.add(row);
-    for (const dependent of tree.dependentsOf(row)) add(dependent, true);
+    for (const dependent of tree.followersOf(row)) add(dependent, true);
     const parent = tree.parentOf(row);
     if (parent !== null && isComposite(parent)) add(parent, false);
   }

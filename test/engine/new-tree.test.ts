@@ -230,8 +230,68 @@ describe("a tree is done again from one of its tasks", () => {
     await it.worker.work();
     const { output } = await it.rig.service.result({ id });
     expect(output).toEqual(["0", "1", "2", "3"].map((item) => [`item ${item}`, item]));
-    // The limit makes the fourth wait for the second.
-    expect(it.worker.done).toEqual(["item 1", "item 3"]);
+    // The limit made the fourth wait for the second, but it takes nothing from it.
+    expect(it.worker.done).toEqual(["item 1"]);
+    expect(await it.rig.store.doctor()).toEqual([]);
+  });
+
+  test("the first of many items, one after the other", async () => {
+    const each = graphOf(
+      { item: { refs: [{ item: true, at: "" }] }, next: outputOf("item") },
+      "next",
+    );
+    const input = { items: ["0", "1", "2", "3"] };
+    await using it = await played(graphOf({ many: { each, input, limit: 1 } }, "many"));
+    const { id, restarted } = await it.newTree("0.item");
+    expect(restarted).toBe(4);
+    await it.worker.work();
+    expect(it.worker.done).toEqual(["item 0", "next"]);
+    expect(await it.rig.status(id)).toBe("succeeded");
+    expect(await it.rig.store.doctor()).toEqual([]);
+  });
+
+  test("beside a pipeline in which a branch was not taken, and what came after it", async () => {
+    const never = { when: { input: true, equals: "never" } } as const;
+    const inner = graphOf({ y: never, x: {} }, "x");
+    const graph = graphOf({ opt: { graph: inner }, pay: { after: ["opt"] }, bad: {} }, "pay");
+    await using it = await played(graph, ["bad"]);
+    const { id } = await it.newTree("bad");
+    await it.worker.work();
+    expect(it.worker.done).toEqual(["bad"]);
+    expect((await reusedIn(it.rig, id)).toSorted()).toEqual(["opt", "pay"]);
+    expect(await it.rig.status(id)).toBe("succeeded");
+    expect(await it.rig.store.doctor()).toEqual([]);
+  });
+
+  test("beside tasks that were skipped, and are so again unless what they depend on is changed", async () => {
+    const never = { when: { input: true, equals: "never" } } as const;
+    const graph = graphOf(
+      {
+        a: {},
+        bad: {},
+        skipped: { ...never, ...outputOf("a") },
+        after: { graph: graphOf({ x: {} }, "x"), ...outputOf("skipped") },
+        both: { refs: [{ all: [{ task: "skipped" }, { task: "bad" }], at: "" }] },
+        wanted: { when: { task: "bad" } },
+        end: { after: ["a"] },
+      },
+      "end",
+    );
+    await using it = await played(graph, ["bad"]);
+    const { id } = await it.newTree("bad");
+    await it.worker.work();
+    expect(it.worker.done).toEqual(["bad", "wanted"]);
+    expect((await reusedIn(it.rig, id)).toSorted()).toEqual(["a", "end"]);
+    expect(await statusesOf(it.rig, id)).toEqual({
+      root: "succeeded",
+      a: "succeeded",
+      bad: "succeeded",
+      skipped: "skipped",
+      after: "skipped",
+      both: "skipped",
+      wanted: "succeeded",
+      end: "succeeded",
+    });
     expect(await it.rig.store.doctor()).toEqual([]);
   });
 

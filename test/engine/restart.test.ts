@@ -259,6 +259,22 @@ describe("a part of a graph is restarted in place", () => {
     expect(await it.rig.store.doctor()).toEqual([]);
   });
 
+  test("an item, and no later one that failed by itself", async () => {
+    const each = graphOf({ item: { refs: [{ item: true, at: "" }] } }, "item");
+    const graph = graphOf({ many: { each, input: { items: ["0", "1"] }, limit: 1 } }, "many");
+    await using it = await played(graph, ["item 0", "item 1"]);
+    const { tasks } = await it.rig.service.graph({ id: it.root });
+    const id = tasks.find(({ name }) => name === "0.item")?.id ?? "";
+    expect(await it.rig.service.restart({ id })).toMatchObject({ restarted: 3 });
+    await it.worker.work();
+    expect(it.worker.done).toEqual(["item 0", "item 1", "item 0"]);
+    expect(await it.rig.status(it.root)).toBe("failed");
+    expect(await it.restart()).toMatchObject({ restarted: 3 });
+    await it.worker.work();
+    expect(await it.rig.status(it.root)).toBe("succeeded");
+    expect(await it.rig.store.doctor()).toEqual([]);
+  });
+
   test("a root that was cancelled while its tasks waited, were ready and ran", async () => {
     await using rig = await EngineRig.start();
     const worker = await GraphWorker.register(rig);
