@@ -121,6 +121,17 @@ export class Pen {
     this.#link().asksGate = true;
   }
 
+  /** A letter that comes after the end is still meant for what is under the task. */
+  passOn(reason: string): void {
+    const { attempt, graph } = this.snapshot.context;
+    const hasEnded = isEnded(statusOf(this.snapshot));
+    if (hasEnded && (attempt > 0 || graph.composite !== null)) this.#cancelChildren(reason);
+  }
+
+  #cancelChildren(reason: string): void {
+    this.#link().toChildren = JSON.stringify({ type: "cancel", reason });
+  }
+
   #link(): { -readonly [Key in keyof TaskLinks]: TaskLinks[Key] } {
     this.#links ??= {};
     return this.#links;
@@ -227,11 +238,9 @@ export class Pen {
         this.#timersCleared.delete(effect.params.kind);
         this.#timersSet.set(effect.params.kind, effect.params.dueAt);
         return;
-      case "cancelChildren": {
-        const { reason } = effect.params;
-        this.#link().toChildren = JSON.stringify({ type: "cancel", reason });
+      case "cancelChildren":
+        this.#cancelChildren(effect.params.reason);
         return;
-      }
       case "clearTimer":
         if (effect.params.isSet) this.clearTimer(effect.params.kind);
         return;

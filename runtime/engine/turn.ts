@@ -55,6 +55,9 @@ function takeMessage(pen: Pen, message: TaskMessage, scope: TurnScope): void {
     pen.columns.output = message.output;
   }
   if (isAccepted && message.type === "resolve") pen.resolve(message.resolution);
+  if (!isAccepted && message.type === "cancel" && message.letter !== null) {
+    pen.passOn(message.reason);
+  }
   if (isAccepted && message.type === "submit" && message.birth !== undefined) {
     if (message.birth.reused !== undefined) pen.columns.output = message.birth.reused.output;
     pen.beget(message.birth);

@@ -184,6 +184,17 @@ const cancelChildren = {
   }),
 } as const;
 
+/** What an earlier attempt has started may go on without it. One that never began costs nothing more. */
+const cancels = [
+  { guard: "hasBegun", target: "cancelled", actions: ["noteCancelled", cancelChildren] },
+  { target: "cancelled", actions: "noteCancelled" },
+] as const;
+
+const timesOut = [
+  { guard: "hasBegun", target: "failed", actions: cancelChildren },
+  { target: "failed" },
+] as const;
+
 /** Where a task that is restarted goes; attempts go on counting. */
 const restarts = [
   { guard: "isRestartedBlocked", target: "waiting", actions: [forgetDeadline, "noteRestarted"] },
@@ -204,6 +215,7 @@ export const taskMachine = setup({
   guards: {
     isBlocked: ({ context }) => context.graph.isBlocked,
     isComposite: ({ context }) => context.graph.composite !== null,
+    hasBegun: ({ context }) => context.attempt > 0,
     hasDependencies: ({ event }) =>
       event.type === "task.submitted" && event.dependencies !== undefined,
     isOfTasks: ({ event }) => event.type === "task.submitted" && event.kind !== undefined,
@@ -381,8 +393,8 @@ export const taskMachine = setup({
         "task.failed": { guard: "isBlocked", target: "failed" },
         "task.succeeded": { guard: "isBlockedComposite", target: "succeeded" },
         "task.readied": { target: "ready", actions: "noteReady" },
-        "task.timedOut": "failed",
-        "task.cancelRequested": { target: "cancelled", actions: "noteCancelled" },
+        "task.timedOut": timesOut,
+        "task.cancelRequested": cancels,
       },
     },
     ready: {
@@ -394,8 +406,8 @@ export const taskMachine = setup({
             { type: "startAttempt", params: ({ event }) => ({ token: event.token }) },
           ],
         },
-        "task.timedOut": "failed",
-        "task.cancelRequested": { target: "cancelled", actions: "noteCancelled" },
+        "task.timedOut": timesOut,
+        "task.cancelRequested": cancels,
       },
     },
     running: {
@@ -459,8 +471,8 @@ export const taskMachine = setup({
     quarantined: {
       on: {
         "task.restarted": restarts,
-        "task.cancelRequested": { target: "cancelled", actions: "noteCancelled" },
-        "task.timedOut": "failed",
+        "task.cancelRequested": cancels,
+        "task.timedOut": timesOut,
       },
     },
     succeeded: {

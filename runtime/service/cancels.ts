@@ -31,7 +31,7 @@ export class Cancels {
     return { status: row.status, accepted: await this.#cancelUnder(row, reason) };
   }
 
-  /** A root may end before what it started, and then nobody else passes a cancel on. */
+  /** A root that has ended takes no turn that would pass the cancel on. */
   async #cancelUnder({ id, namespace }: TaskRow, reason: string): Promise<boolean> {
     const { store, life } = this.#engine;
     let found = false;

@@ -45,7 +45,7 @@ export interface TaskLinks {
    * comes down to nothing, and no letter has to say so.
    */
   readonly isForetold?: boolean;
-  /** A letter for each task directly under it that has not ended. */
+  /** A letter for each task directly under it that has not ended, or under one there that has. */
   readonly toChildren?: JsonText;
 }
 

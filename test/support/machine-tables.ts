@@ -7,6 +7,7 @@ import { tableOf } from "./markdown-table.ts";
 const questions: Readonly<Record<string, string>> = {
   isBlocked: "it waits for other tasks, or for its input",
   isComposite: "other tasks do it",
+  hasBegun: "it had an attempt",
   isBlockedComposite: "other tasks do it, and it waits for others before them",
   hasDependencies: "it waits for other tasks, or for its input",
   isOfTasks: "other tasks do it",

@@ -11,11 +11,11 @@ export function followLinks(tables: Tables, turns: readonly Turn[]): boolean {
     linked.filter((turn) => turn.kind === "task" && turn.links?.isForetold).map(({ id }) => id),
   );
   for (const turn of linked as readonly TaskTurn[]) {
-    const { dependsOn = [], posts = [], toChildren } = turn.links ?? {};
+    const { dependsOn = [], posts = [] } = turn.links ?? {};
     for (const dependency of dependsOn) drawEdge(tables, dependency, turn.id);
     for (const letter of posts) if (tables.tasks.has(letter.actor)) post(tables, letter);
-    if (toChildren !== undefined) writeToChildren(tables, turn.id, toChildren);
   }
+  writeToChildren(tables, linked as readonly TaskTurn[]);
   for (const turn of linked as readonly TaskTurn[]) {
     if (turn.links?.hasReopened === true) reopen(tables, turn.id);
   }
@@ -82,10 +82,20 @@ function release(tables: Tables, dependency: string, foretold: ReadonlySet<strin
   }
 }
 
-function writeToChildren(tables: Tables, parent: string, message: string): void {
-  for (const task of tables.tasks.values()) {
-    if (task.parent !== parent || task.endedAt !== null) continue;
-    post(tables, { id: compound("child", parent, task.id), actor: task.id, message });
+/** To the first on each way down that have not ended: what is under those is theirs to tell. */
+function writeToChildren(tables: Tables, turns: readonly TaskTurn[]): void {
+  const passing = turns.filter(({ links }) => links?.toChildren !== undefined);
+  if (passing.length === 0) return;
+  const children = Map.groupBy(tables.tasks.values(), ({ parent }) => parent);
+  for (const { id: parent, links } of passing) {
+    const message = links?.toChildren ?? "null";
+    const ended = [parent];
+    for (let above = ended.pop(); above !== undefined; above = ended.pop()) {
+      for (const { id, endedAt } of children.get(above) ?? []) {
+        if (endedAt !== null) ended.push(id);
+        else post(tables, { id: compound("child", parent, id), actor: id, message });
+      }
+    }
   }
 }
 

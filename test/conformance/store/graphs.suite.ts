@@ -113,6 +113,29 @@ export function describeGraphs(world: World): void {
       expect(await lettersFor(world, node)).toEqual(wanted.sort());
     });
 
+    test("to those under a task pass through ones that have ended, and no others", async () => {
+      const node = await enlistNode(world.store);
+      const root = submitRoot();
+      const under = (parent: GraphTurn) => {
+        const turn = submitRunningMember({ root: parent }, node.id);
+        return { ...turn, identity: { ...turn.identity, root: root.id } };
+      };
+      const [first, other, live] = [under(root), under(root), under(root)];
+      const second = under(first);
+      const [wanted, another] = [under(second), under(other)];
+      const unwanted = under(live);
+      await node.commit(root, first, other, live);
+      await node.commit(second, another, unwanted);
+      await node.commit(wanted);
+      await node.commit(...[first, other, second].map((turn) => endOf(turn)));
+      const row = await take(world, node, root);
+      const toChildren = '{"type":"cancel","reason":"enough"}';
+      const { hasMail } = await node.commit(turnOf(row, { links: { toChildren } }));
+      expect(hasMail).toBe(true);
+      const addressed = [live, wanted, another].map(({ id }) => `${id} ${toChildren}`);
+      expect(await lettersFor(world, node)).toEqual(addressed.sort());
+    });
+
     test("reach those that are made in the same batch, too", async () => {
       const node = await enlistNode(world.store);
       const toChildren = '{"type":"cancel","reason":"at once"}';

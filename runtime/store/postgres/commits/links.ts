@@ -141,15 +141,26 @@ where (actor in (
 on conflict (id) do nothing
 returning actor as id`;
 
+/**
+ * To the first on each way down that have not ended: what is under those is theirs to tell. The
+ * fence keeps the way down from being read as a join, for which all tasks would be gone through.
+ */
 export const writeToChildren = `
+with recursive under as (
+  select children.id, children.ended_at, given.message
+  from kantoku.tasks as children, (
+    select unnest($1::text::uuid[]) as parent, unnest($2::text::json[]) as message
+  ) as given
+  where children.parent = any ($1::text::uuid[]) and children.parent = given.parent
+  union all
+  select below.id, below.ended_at, under.message
+  from under cross join lateral (
+    select id, ended_at from kantoku.tasks where parent = under.id offset 0
+  ) as below
+  where under.ended_at is not null
+)
 insert into kantoku.mail (id, actor, message)
-select gen_random_uuid(), children.id, given.message
-from kantoku.tasks as children, (
-  select unnest($1::text::uuid[]) as parent, unnest($2::text::json[]) as message
-) as given
-where children.parent = any ($1::text::uuid[])
-  and children.parent = given.parent
-  and children.ended_at is null
+select gen_random_uuid(), id, message from under where ended_at is null
 returning actor as id`;
 
 export function resolveInputsParameters(turns: readonly TaskTurn[]): Parameter[] {
