@@ -25,11 +25,20 @@ export class RootSizes {
 
   /** Whether there is room for so many more; if so, they are taken for granted. */
   async mayGrow(root: string, by: number): Promise<boolean> {
+    return (await this.grow(root, by)) !== null;
+  }
+
+  /** So many more, which may not come to be. Null: there is no room for them. */
+  async grow(root: string, by: number): Promise<Growth | null> {
     const size = this.#sizeOf(root);
     const counted = await size.counted;
-    if (counted + size.allowed + by > limits.descendantsMax) return false;
+    if (counted + size.allowed + by > limits.descendantsMax) return null;
     size.allowed += by;
-    return true;
+    return {
+      takeBack() {
+        size.allowed -= by;
+      },
+    };
   }
 
   #sizeOf(root: string): Size {
@@ -45,6 +54,12 @@ export class RootSizes {
     if (this.#sizes.size > rootsMax && !oldest.done) this.#sizes.delete(oldest.value);
     return size;
   }
+}
+
+/** Room under a root that was taken. */
+export interface Growth {
+  /** Nothing came of it. Once at most. */
+  takeBack(): void;
 }
 
 interface Size {

@@ -11,6 +11,14 @@ import { invalid } from "./submit-check.ts";
 
 const childNamePattern = /^[A-Za-z0-9_.:/#-]{1,240}$/;
 
+/** A running task that is to have a child of this name. */
+export interface Parentage {
+  readonly parent: TaskIdentity;
+  readonly name: string;
+  /** An earlier attempt may have made it. */
+  readonly isAgain: boolean;
+}
+
 /** Running tasks as parents: whether they may have another child. */
 export class Lineage {
   readonly #engine: Engine;
@@ -19,41 +27,64 @@ export class Lineage {
     this.#engine = engine;
   }
 
-  /** @throws KantokuError `task-cancelled` when the attempt is over, `quota-exceeded` */
-  async parentFor(namespace: string, { token, name }: ChildOf): Promise<TaskIdentity> {
+  /** @throws KantokuError `task-cancelled` when the attempt is over, `quota-exceeded` when too deep */
+  async parentFor(namespace: string, { token, name }: ChildOf): Promise<Parentage> {
     if (typeof name !== "string" || !childNamePattern.test(name)) {
       throw invalid("parent.name", `must match ${childNamePattern.source}`);
     }
-    const parent = await this.#holderOf(namespace, token);
+    const { parent, attempt } = await this.#holderOf(namespace, token);
     if (isTooDeep(parent)) {
       throw tooMany(`tasks may lie at most ${limits.treeDepthMax} deep`, parent);
     }
-    await this.#count(parent);
-    return parent;
+    return { parent, name, isAgain: attempt > 1 };
   }
 
-  async #holderOf(namespace: string, token: string): Promise<TaskIdentity> {
+  /**
+   * Makes a child and what is under it, so many tasks in all, where there is room for them: what
+   * does not come to be takes up none. Null: the child is there already.
+   *
+   * @throws KantokuError `quota-exceeded`
+   */
+  async grow<Made>(
+    { parent, name }: Parentage,
+    { count, make }: { count: number; make: () => Promise<Made | null> },
+  ): Promise<Made | null> {
+    const { life, store } = this.#engine;
+    const growth = await reading(() => life.sizes.grow(parent.root, count));
+    if (growth === null) {
+      if ((await reading(() => store.graphs.child(parent.id, name))) !== null) return null;
+      throw tooMany(`a root may have at most ${limits.descendantsMax} tasks under it`, parent);
+    }
+    let made: Made | null = null;
+    try {
+      made = await make();
+      return made;
+    } finally {
+      if (made === null) growth.takeBack();
+    }
+  }
+
+  async #holderOf(
+    namespace: string,
+    token: string,
+  ): Promise<{ parent: TaskIdentity; attempt: number }> {
     const task = taskOfToken(token);
     if (task === null) throw invalid("parent.token", "is not one that was assigned");
     const { life, store } = this.#engine;
     const actor = life.directory.get(task);
     if (actor !== undefined && isRunBy(token, actor.snapshot)) {
-      if (actor.identity.namespace === namespace) return actor.identity;
+      const { identity, snapshot } = actor;
+      const { attempt } = snapshot.context;
+      if (identity.namespace === namespace) return { parent: identity, attempt };
     }
     const row = await reading(() => store.tasks.read(namespace, task));
     if (row !== null) {
       const snapshot = await reading(() => readSnapshot(row, store.journal));
-      if (isRunBy(token, snapshot)) return row;
+      if (isRunBy(token, snapshot)) return { parent: row, attempt: snapshot.context.attempt };
     }
     throw new KantokuError("task-cancelled", `the attempt of task ${task} is over`, {
       data: { task, reason: "late" },
     });
-  }
-
-  async #count(parent: TaskIdentity): Promise<void> {
-    const { sizes } = this.#engine.life;
-    if (await reading(() => sizes.mayGrow(parent.root, 1))) return;
-    throw tooMany(`a root may have at most ${limits.descendantsMax} tasks under it`, parent);
   }
 }
 

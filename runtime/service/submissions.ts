@@ -1,7 +1,7 @@
 import { KantokuError } from "../../sdk/errors.ts";
 import type { Graph } from "../../sdk/protocol/graph.ts";
 import { limits } from "../../sdk/protocol/limits.ts";
-import type { ChildOf, GraphSubmit, SubmitParams, Submitted } from "../../sdk/protocol/service.ts";
+import type { GraphSubmit, SubmitParams, Submitted } from "../../sdk/protocol/service.ts";
 import { canonicalJson } from "../../sdk/values/canonical.ts";
 import { encodePayload } from "../../sdk/values/payload.ts";
 import { bytesOfIdentity } from "../engine/bytes.ts";
@@ -17,7 +17,7 @@ import {
 import type { TaskIdentity, TaskPlace, TaskRow } from "../store/rows.ts";
 import { reading } from "./faults.ts";
 import { assertGraph } from "./graph-check.ts";
-import { Lineage } from "./lineage.ts";
+import { Lineage, type Parentage } from "./lineage.ts";
 import { type CheckedSubmit, checkSubmit } from "./submit-check.ts";
 
 /** What may gather before a commit: beyond this submits are told to come again. */
@@ -49,7 +49,7 @@ export class Submissions {
     const intake: Intake = { namespace, checked, graph: null, child: null };
     const { parent } = params;
     if (parent === undefined && this.#isServed(intake)) return this.#submitTask(intake);
-    const child = parent === undefined ? null : await this.#childOf(namespace, parent);
+    const child = parent === undefined ? null : await this.#lineage.parentFor(namespace, parent);
     const pipeline = await this.#findPipeline(intake);
     if (pipeline === null) return this.#submitTask({ ...intake, child });
     assertNoAttempts({ ...params }, params.definition);
@@ -65,15 +65,8 @@ export class Submissions {
     const graph = JSON.parse(text) as Graph;
     assertGraph(graph, this.#engine.preprocessing);
     const checked = checkSubmit({ ...rest, definition: anonymous });
-    const child = parent === undefined ? null : await this.#childOf(namespace, parent);
+    const child = parent === undefined ? null : await this.#lineage.parentFor(namespace, parent);
     return this.#submitTask({ namespace, checked, graph, child });
-  }
-
-  async #childOf(
-    namespace: string,
-    { token, name }: ChildOf,
-  ): Promise<NonNullable<Intake["child"]>> {
-    return { parent: await this.#lineage.parentFor(namespace, { token, name }), name };
   }
 
   /** Then it is no pipeline's, as the book of pipelines would say a tick later. */
@@ -90,14 +83,22 @@ export class Submissions {
 
   /** With a graph the task is a pipeline, and what is under it is made along with it. */
   async #submitTask(intake: Intake): Promise<Submitted> {
+    // Not as others do, by losing to it: what is there needs no room.
+    const known = intake.child?.isAgain ? await this.#readWinner(intake) : null;
+    if (known !== null) return found(known);
     for (let tries = 0; ; tries += 1) {
       this.#assertRoom();
       const identity = this.#identify(intake);
       const layout = intake.graph === null ? null : await this.#layOut(identity, intake.graph);
-      const submitted = await this.#commit(identity, intake.checked, layout);
+      const make = () => this.#commit(identity, intake.checked, layout);
+      const count = 1 + (layout?.births.length ?? 0);
+      const { child } = intake;
+      const submitted = await (child === null
+        ? make()
+        : this.#lineage.grow(child, { count, make }));
       if (submitted !== null) return submitted;
       const winner = await this.#readWinner(intake);
-      if (winner !== null) return { id: winner.id, status: winner.status, created: false };
+      if (winner !== null) return found(winner);
       // The winner was deleted by retention between the two looks: the key is free again.
       if (tries === 3) throw new KantokuError("busy", "the idempotency key is contended");
     }
@@ -240,7 +241,7 @@ interface Intake {
   readonly namespace: string;
   readonly checked: CheckedSubmit;
   readonly graph: Graph | null;
-  readonly child: { readonly parent: TaskIdentity; readonly name: string } | null;
+  readonly child: Parentage | null;
 }
 
 interface Pending {
@@ -278,6 +279,10 @@ function bytesOf(identity: TaskIdentity, layout: Expansion | null): number {
     (sum, birth) => sum + bytesOfIdentity(birth.identity) + 512,
     own,
   );
+}
+
+function found({ id, status }: TaskRow): Submitted {
+  return { id, status, created: false };
 }
 
 /** The body compared is the canonical form of definition, version and input, and of the graph. */
