@@ -33,9 +33,7 @@ export class Lineage {
       throw invalid("parent.name", `must match ${childNamePattern.source}`);
     }
     const { parent, attempt } = await this.#holderOf(namespace, token);
-    if (isTooDeep(parent)) {
-      throw tooMany(`tasks may lie at most ${limits.treeDepthMax} deep`, parent);
-    }
+    assertNotTooDeep(parent, parent);
     return { parent, name, isAgain: attempt > 1 };
   }
 
@@ -86,6 +84,12 @@ export class Lineage {
       data: { task, reason: "late" },
     });
   }
+}
+
+/** @throws KantokuError `quota-exceeded` when nothing may lie under the task any more */
+export function assertNotTooDeep(task: TaskIdentity, parent: TaskIdentity): void {
+  if (!isTooDeep(task)) return;
+  throw tooMany(`tasks may lie at most ${limits.treeDepthMax} deep`, parent);
 }
 
 function isRunBy(token: string, { value, context }: TaskSnapshot): boolean {

@@ -17,7 +17,7 @@ import {
 import type { TaskIdentity, TaskPlace, TaskRow } from "../store/rows.ts";
 import { reading } from "./faults.ts";
 import { assertGraph } from "./graph-check.ts";
-import { Lineage, type Parentage } from "./lineage.ts";
+import { assertNotTooDeep, Lineage, type Parentage } from "./lineage.ts";
 import { type CheckedSubmit, checkSubmit } from "./submit-check.ts";
 
 /** What may gather before a commit: beyond this submits are told to come again. */
@@ -89,10 +89,11 @@ export class Submissions {
     for (let tries = 0; ; tries += 1) {
       this.#assertRoom();
       const identity = this.#identify(intake);
-      const layout = intake.graph === null ? null : await this.#layOut(identity, intake.graph);
+      const { child, graph } = intake;
+      if (child !== null && graph !== null) assertNotTooDeep(identity, child.parent);
+      const layout = graph === null ? null : await this.#layOut(identity, graph);
       const make = () => this.#commit(identity, intake.checked, layout);
       const count = 1 + (layout?.births.length ?? 0);
-      const { child } = intake;
       const submitted = await (child === null
         ? make()
         : this.#lineage.grow(child, { count, make }));

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { limits } from "../../sdk/protocol/limits.ts";
-import type { Submitted } from "../../sdk/protocol/service.ts";
+import type { SubmitParams, Submitted } from "../../sdk/protocol/service.ts";
 import { type GraphBench, graphOf, run, startBench } from "../support/graph-bench.ts";
 import { errorOf } from "../support/outcome.ts";
 
@@ -63,6 +63,22 @@ test("what could not be written takes up no room", async () => {
   expect((await tenthOf(bench, "g#12")).created).toBe(true);
 });
 
+test("a graph counts its tasks towards the depth of the tree", async () => {
+  const { rig, bench } = await startBench({ slots: 100 });
+  await using _ = rig;
+  await rig.service.submit({ definition: "p" });
+  await rig.settle();
+  for (let depth = 1; depth < limits.treeDepthMax; depth += 1) {
+    await childOf(bench, "p#1", { definition: "p" });
+    await rig.settle();
+  }
+  const graph = graphOf({ x: run("unserved") });
+  const parent = { token: bench.worker.last.token, name: "g#1" };
+  const error = await errorOf(rig.service.submit({ graph, parent }));
+  expect(error).toMatchObject({ code: "quota-exceeded", message: /at most 16 deep/ });
+  expect((await childOf(bench, "x#1")).created).toBe(true);
+});
+
 function tasksOf(count: number) {
   return Object.fromEntries(Array.from({ length: count }, (_, n) => [`t${n}`, run("unserved")]));
 }
@@ -71,9 +87,16 @@ function tenthOf({ rig, worker }: GraphBench, name: string): Promise<Submitted> 
   return rig.service.submit({ graph: tenth, parent: { token: worker.last.token, name } });
 }
 
-function childOf({ rig, worker }: GraphBench, name: string): Promise<Submitted> {
-  const parent = { token: worker.last.token, name };
-  return rig.service.submit({ definition: "unserved", parent });
+function childOf(
+  { rig, worker }: GraphBench,
+  name: string,
+  params: Partial<SubmitParams> = {},
+): Promise<Submitted> {
+  return rig.service.submit({
+    definition: "unserved",
+    parent: { token: worker.last.token, name },
+    ...params,
+  });
 }
 
 async function expectFound(bench: GraphBench, made: Submitted | undefined): Promise<void> {
