@@ -19,7 +19,6 @@ const nodeFaults: Readonly<Record<string, (node: AnyNode) => string | null>> = {
   ImportExpression: () => "a preprocessor cannot import; do that in a task",
   MetaProperty: (node) =>
     (node["meta"] as Identifier).name === "import" ? "a preprocessor has no import.meta" : null,
-  Super: () => "super is not there: a preprocessor travels without its object",
   FunctionExpression: asyncFault,
   FunctionDeclaration: asyncFault,
   ArrowFunctionExpression: asyncFault,
@@ -31,6 +30,12 @@ const nodeFaults: Readonly<Record<string, (node: AnyNode) => string | null>> = {
       ? `Math.random is not available: ${absences.get("Math.random")}`
       : null;
   },
+};
+
+/** What the root's surroundings would give it, and it travels without. */
+const ownFaults: Readonly<Record<string, string>> = {
+  ThisExpression: "this is undefined in a preprocessor; use its parameters",
+  Super: "super is not there: a preprocessor travels without its object",
 };
 
 /** All that is wrong with a parsed source, in its order; `ignored` are identifiers that will go. */
@@ -47,8 +52,9 @@ export function findProblems(parsed: Parsed, ignored: ReadonlySet<AnyNode>): Pro
     const message = nodeFaults[node.type]?.(node);
     if (typeof message === "string") problems.push(problemOf(message, node));
   });
-  walkOwnThis(root, (node) => {
-    problems.push(problemOf("this is undefined in a preprocessor; use its parameters", node));
+  walkOwn(root, (node) => {
+    const message = ownFaults[node.type];
+    if (message !== undefined) problems.push(problemOf(message, node));
   });
   return problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
 }
@@ -73,14 +79,21 @@ export function walk(node: AnyNode, visit: (node: AnyNode, parent: AnyNode | nul
   }
 }
 
-/** Visits the `this` that is the root's own: arrows pass it on, functions and classes do not. */
-function walkOwnThis(root: AnyNode, visit: (node: AnyNode) => void): void {
+/** Visits what has the root's own `this`: arrows pass it on, functions and classes do not. */
+function walkOwn(root: AnyNode, visit: (node: AnyNode) => void): void {
   const pending = [...childrenOf(root)];
   for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
-    if (node.type === "ThisExpression") visit(node);
-    if (/^(Function|Class)/.test(node.type)) continue;
-    pending.push(...childrenOf(node));
+    visit(node);
+    if (/^Function/.test(node.type)) continue;
+    pending.push(...(/^Class/.test(node.type) ? outsideOf(node) : childrenOf(node)));
   }
+}
+
+/** What of a class is evaluated around it: what it extends, and the names that are computed. */
+function outsideOf(node: AnyNode): AnyNode[] {
+  const { body: members } = node["body"] as unknown as { body: AnyNode[] };
+  const computed = members.filter((member) => member["computed"] === true);
+  return [node["superClass"], ...computed.map((member) => member["key"])].filter(isNode);
 }
 
 function childrenOf(node: AnyNode): AnyNode[] {

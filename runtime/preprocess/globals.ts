@@ -11,6 +11,7 @@ export const guestGlobals: ReadonlySet<string> = new Set([
 
 const noClock = "a preprocessor has no clock; pass the time in as data";
 const noText = "a preprocessor cannot make code from text";
+const noCollector = "a preprocessor cannot tell what is collected, nor when";
 const noWait = "a preprocessor is synchronous: it returns its output";
 const noPlatform = "a preprocessor has the language and nothing of its platform; do that in a task";
 const noOutside = "a preprocessor reaches nothing outside; do that in a task";
@@ -26,6 +27,8 @@ export const absences: ReadonlyMap<string, string> = new Map([
   ["eval", noText],
   ["Function", noText],
   ["WebAssembly", noText],
+  ["WeakRef", noCollector],
+  ["FinalizationRegistry", noCollector],
   ["Promise", noWait],
   ["setTimeout", noWait],
   ["setInterval", noWait],

@@ -29,6 +29,12 @@ const sources: readonly [source: string, code: string][] = [
     "(x) => JSON.stringify([Math.max(...x), BigInt(1n) > 0, NaN, undefined])",
     "(x) => JSON.stringify([Math.max(...x), BigInt(1n) > 0, NaN, undefined])",
   ],
+  ...[
+    "(x) => { class E extends Error { constructor(m) { super(m) } } return new E(x).message }",
+    "(x) => { class B extends x.A { f() { return () => super.f() } } return new B().f()() }",
+    "(x) => ({ toString() { return super.toString() + this.y } }).toString()",
+    "(x) => { class A { b = this.c; static { this.d = x } [x]() { return this } } return A.d }",
+  ].map((source): [string, string] => [source, source]),
   // What esbuild and tsx write with keepNames, and what is left of it after minifying.
   [
     '(x) => { const f = /* @__PURE__ */ __name((y) => y, "f"); return f(x) }',
@@ -121,6 +127,28 @@ const refusals: readonly [source: string, ...problems: string[]][] = [
   [
     "make(x) { return super.make(x) }",
     "1:18 super is not there: a preprocessor travels without its object",
+  ],
+  [
+    "make(x) { return (() => super.make(x))() }",
+    "1:25 super is not there: a preprocessor travels without its object",
+  ],
+  [
+    "make(x) { return { [super.make]() { return super.make } } }",
+    "1:21 super is not there: a preprocessor travels without its object",
+  ],
+  [
+    "make(x) { class A extends super.make { [super.name] = super.b } }",
+    "1:27 super is not there: a preprocessor travels without its object",
+    "1:41 super is not there: a preprocessor travels without its object",
+  ],
+  [
+    "(x) => { class A extends this.B { static [this.c] = this.d } }",
+    "1:26 this is undefined in a preprocessor; use its parameters",
+    "1:43 this is undefined in a preprocessor; use its parameters",
+  ],
+  [
+    "(x) => new WeakRef(x)",
+    "1:12 WeakRef is not available: a preprocessor cannot tell what is collected, nor when",
   ],
   [
     "(x) => __spreadValues({}, x)",
