@@ -1,4 +1,5 @@
 import { freeVariables, walk } from "./check.ts";
+import { isBare, isMinifiedHelper, isNameCall } from "./keep-names.ts";
 import type { AnyNode, Parsed } from "./parse.ts";
 
 export interface Edit {
@@ -16,8 +17,6 @@ export interface CompilerMarks {
 
 // istanbul counts with `cov_1x2y3z().s[0]++`.
 const coverageCounter = /^cov_[0-9a-z]+$/;
-const plainName = /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u;
-const minifiedNameCharsMax = 2;
 
 export function findCompilerMarks(parsed: Parsed): CompilerMarks {
   const edits: Edit[] = [];
@@ -69,32 +68,6 @@ function counterOf(update: AnyNode): AnyNode | null {
   return coverageCounter.test(String(callee["name"])) ? callee : null;
 }
 
-/** `helper(function, "its name")`, which gives the function back: esbuild's keepNames. */
-function isNameCall(node: AnyNode, free: ReadonlySet<AnyNode>): boolean {
-  if (node.type !== "CallExpression" || !free.has(node["callee"] as AnyNode)) return false;
-  const [named, name, ...more] = node["arguments"] as (AnyNode | undefined)[];
-  if (named === undefined || more.length > 0 || typeof name?.["value"] !== "string") return false;
-  if (isBare(named)) return !free.has(named);
-  return /^(Function|ArrowFunction|Class)Expression$/.test(named.type);
-}
-
-/**
- * Whether a helper whose own name was minified away is the one of keepNames: that short, on one line
- * as minifiers write, and used for nothing else.
- */
-function isMinifiedHelper(
-  name: string,
-  { parsed, calls, uses }: { parsed: Parsed; calls: readonly AnyNode[]; uses: readonly AnyNode[] },
-): boolean {
-  const { root, text } = parsed;
-  return (
-    name.length <= minifiedNameCharsMax &&
-    uses.length === calls.length &&
-    !/[\n\r]/.test(text.slice(root.start, root.end).trim()) &&
-    calls.every((call) => plainName.test(String((call["arguments"] as AnyNode[])[1]?.["value"])))
-  );
-}
-
 function unwrapped(call: AnyNode): Edit[] {
   const named = (call["arguments"] as AnyNode[])[0] ?? call;
   // A bare name needs no brackets, and on a line of its own they would call what stands above.
@@ -103,9 +76,4 @@ function unwrapped(call: AnyNode): Edit[] {
     { start: call.start, end: named.start, text: open },
     { start: named.end, end: call.end, text: close },
   ];
-}
-
-/** A name, or the `this` of a class's static block. */
-function isBare({ type }: AnyNode): boolean {
-  return type === "Identifier" || type === "ThisExpression";
 }

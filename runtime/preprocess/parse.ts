@@ -1,4 +1,4 @@
-import { type Node, type Program, parse } from "acorn";
+import { type Node, type Options, type Program, parse, type Token } from "acorn";
 import { problemAt, SourceError, tooDeepMessage } from "./problems.ts";
 import { asExpression, asMethod, type Wrapper, wrap } from "./wrap.ts";
 
@@ -14,6 +14,7 @@ export interface Parsed {
   readonly isMethod: boolean;
 }
 
+const language: Options = { ecmaVersion: 2025, sourceType: "script" };
 const notOneFunction =
   "a preprocessor is one function: (input) => output, or a function that is named or a method";
 
@@ -29,6 +30,13 @@ export function parseSource(source: string, read: (text: string) => string): Par
       throw error;
     }
   }
+}
+
+/** Only a parser tells where a regular expression begins: so the text is parsed once more. */
+export function tokensOf({ text }: Parsed): Token[] {
+  const tokens: Token[] = [];
+  parse(text, { ...language, onToken: tokens });
+  return tokens;
 }
 
 function parseWrapped(text: string, wrapper: Wrapper): Parsed {
@@ -47,7 +55,7 @@ function parseWrapped(text: string, wrapper: Wrapper): Parsed {
 
 function parseScript(text: string): Program {
   try {
-    return parse(text, { ecmaVersion: 2025, sourceType: "script", locations: true, ranges: true });
+    return parse(text, { ...language, locations: true, ranges: true });
   } catch (error) {
     if (error instanceof SyntaxError && "loc" in error) {
       const message = error.message.replace(/ \(\d+:\d+\)$/, "");

@@ -49,6 +49,15 @@ const sources: readonly [source: string, code: string][] = [
     '(x) => { class A { static { __name(this, "A"); } } return x }',
     "(x) => { class A { static {        this      ; } } return x }",
   ],
+  [
+    'x=>{function f(y){return y}return t(f,"decl"),f(x).map(t(function(y){return y},"each"))}',
+    "x=>{function f(y){return y}return   f        ,f(x).map(( function(y){return y})       )}",
+  ],
+  [
+    'x=>{class u{static{t(this,"C")}#n=t(()=>1,"#p");s=t(a=>a in x,"s")}return{"b c":t(u=>u,"b c")}}',
+    'x=>{class u{static{  this     }#n=( ()=>1)     ;s=( a=>a in x)    }return{"b c":( u=>u)      }}',
+  ],
+  ['x=>{let e;return e||=t(n=>n,"l"),e(x)}', "x=>{let e;return e||=( n=>n)    ,e(x)}"],
   // What istanbul counts with.
   [
     "(x) => { cov_1a2().f[0]++; cov_1a2().s[0]++; return (cov_1a2().b[0][1]++, x) }",
@@ -171,6 +180,22 @@ const refusals: readonly [source: string, ...problems: string[]][] = [
     "1:4 o is declared outside of the function, where a preprocessor cannot reach; pass it in as data",
     "1:6 o is declared outside of the function, where a preprocessor cannot reach; pass it in as data",
   ],
+  // What only looks like it.
+  ...[
+    '(xs) => xs.map(by((x) => x.id, "name"))',
+    '(xs) => { const f = by((x) => x.id, "f"); return xs.map(f) }',
+    'x => { const f = by(y=>y,"f"); return f(x) }',
+    'x=>x.map(by(y=>y.id,"name"))',
+    'x=>x.map(by(function(y){return y.id},"name"))',
+    'x=>({a:by(y=>y.id,"b")})',
+    'x=>{let f=y=>y,g=by(y=>y,"g");return g(f)}',
+    'x=>{function f(y){return y}return by(y=>y,"g")(f)}',
+    'x=>{function f(y){return y}return by(f,"f")}',
+    'x=>(by(x,"x"),x)',
+  ].map((source): [string, string] => [
+    source,
+    `1:${source.indexOf("by") + 1} by is declared outside of the function, where a preprocessor cannot reach; pass it in as data`,
+  ]),
   ["(x) => { enum A { B } return 1 }", "1:10 TypeScript enum is not supported in strip-only mode"],
   [
     "(x: Page) => {\n  const now = Date.now();\n  total = x.n;\n  return fetch(x.url as string) ?? process.env.HOME;\n}",
