@@ -4,10 +4,13 @@ import { applyEdits, findCompilerMarks } from "./compiler-marks.ts";
 import { type Parsed, parseSource } from "./parse.ts";
 import { SourceError, tooDeepMessage } from "./problems.ts";
 import { stripTypes } from "./strip-types.ts";
+import { findTwoReadings } from "./two-readings.ts";
 import type { Preprocessor, Problem } from "./types.ts";
 
 const sourceBytesMax = 64 * 1024;
 const nativeCode = /\{\s*\[native code\]\s*\}\s*$/;
+
+type Attempt = { parsed: Parsed; code: string } | { problems: Problem[] };
 
 /** Never throws: a source is either ready to run or has problems, all of them at once. */
 export function compilePreprocessor(
@@ -24,29 +27,31 @@ export function compilePreprocessor(
   // A function's own text is JavaScript already. What JavaScript cannot read, or would read
   // otherwise, is TypeScript; its complaints are those that count.
   const asJavaScript = attempt(source, (text) => text);
-  const compiled = typeof asJavaScript === "string" ? asJavaScript : attempt(source, stripTypes);
-  if (typeof compiled !== "string") return { problems: compiled };
+  const compiled = "code" in asJavaScript ? asJavaScript : attempt(source, stripTypes);
+  if ("problems" in compiled) return compiled;
+  const doubt = compiled === asJavaScript ? findTwoReadings(compiled.parsed) : null;
+  if (doubt !== null) return { problems: [doubt] };
   const hash = createHash("sha256").update(source).digest("hex");
-  return { preprocessor: { hash, source, code: compiled } };
+  return { preprocessor: { hash, source, code: compiled.code } };
 }
 
-function attempt(source: string, read: (text: string) => string): string | Problem[] {
+function attempt(source: string, read: (text: string) => string): Attempt {
   try {
     return codeOf(parseSource(source, read));
   } catch (error) {
-    if (error instanceof SourceError) return [within(source, error.problem)];
-    if (error instanceof RangeError) return [{ message: tooDeepMessage, line: 1, column: 1 }];
+    if (error instanceof SourceError) return { problems: [within(source, error.problem)] };
+    if (error instanceof RangeError) return whole(tooDeepMessage);
     throw error;
   }
 }
 
-function codeOf(parsed: Parsed): string | Problem[] {
+function codeOf(parsed: Parsed): Attempt {
   const { edits, identifiers } = findCompilerMarks(parsed);
   const problems = findProblems(parsed, identifiers);
-  if (problems.length > 0) return problems;
+  if (problems.length > 0) return { problems };
   const { start, end } = parsed.root;
   const code = applyEdits(parsed.text, { edits, start, end });
-  return parsed.isMethod ? `function ${code}` : code;
+  return { parsed, code: parsed.isMethod ? `function ${code}` : code };
 }
 
 /** A source that ends too early is complained about in the wrapper's last line. */

@@ -35,6 +35,14 @@ const sources: readonly [source: string, code: string][] = [
     "(x) => ({ toString() { return super.toString() + this.y } }).toString()",
     "(x) => { class A { b = this.c; static { this.d = x } [x]() { return this } } return A.d }",
   ].map((source): [string, string] => [source, source]),
+  // Comparisons in either language; and types that JavaScript cannot take for something else.
+  ...[
+    "(a) => a.b<1||a.c>(a.d)",
+    "(a) => [(a.b<1),a.c>(a.d)]",
+    "(a) => a.map((b) => b.c < 1 ? '<b>(c)' : b.d >> (1))",
+  ].map((source): [string, string] => [source, source]),
+  ["(xs) => new Set<string>(xs).size", "(xs) => new Set        (xs).size"],
+  ["(xs: []) => xs.map<Object>(String)", "(xs    ) => xs.map        (String)"],
   // What esbuild and tsx write with keepNames, and what is left of it after minifying.
   [
     '(x) => { const f = /* @__PURE__ */ __name((y) => y, "f"); return f(x) }',
@@ -71,6 +79,9 @@ test.each(sources)("%s compiles", (source, code) => {
   const hash = createHash("sha256").update(source).digest("hex");
   expect(compiled.preprocessor).toEqual({ hash, source, code });
 });
+
+const twoReadings =
+  "JavaScript reads comparisons here, and TypeScript type arguments; leave these out, or put brackets around a comparison";
 
 /** Sources that do not, and each problem as `line:column message`. */
 const refusals: readonly [source: string, ...problems: string[]][] = [
@@ -196,6 +207,14 @@ const refusals: readonly [source: string, ...problems: string[]][] = [
     source,
     `1:${source.indexOf("by") + 1} by is declared outside of the function, where a preprocessor cannot reach; pass it in as data`,
   ]),
+  // What is JavaScript and TypeScript, and not the same.
+  ["(xs) => xs.reduce<Object>((a, b) => ({ ...a, [b]: 1 }), {})", `1:18 ${twoReadings}`],
+  ["(xs) => {\n  return xs.map<String>((x) => x);\n}", `2:16 ${twoReadings}`],
+  ["(xs) => [new Map<String, Number>(xs)]", `1:17 ${twoReadings}`],
+  ["make(f) { return f(f<1,2>(f)) }", `1:21 ${twoReadings}`],
+  ["(f, a) => f<a> /* … */ (a)", `1:12 ${twoReadings}`],
+  ["(f, a) => f<a>`x`", `1:12 ${twoReadings}`],
+  ["(f, a) => { return f<a>\n a }", `1:21 ${twoReadings}`],
   ["(x) => { enum A { B } return 1 }", "1:10 TypeScript enum is not supported in strip-only mode"],
   [
     "(x: Page) => {\n  const now = Date.now();\n  total = x.n;\n  return fetch(x.url as string) ?? process.env.HOME;\n}",
