@@ -17,6 +17,8 @@ export interface SourceProblem {
   readonly message: string;
   readonly line: number;
   readonly column: number;
+  /** It took all the time there is to find out: whoever has more sources had better stop here. */
+  readonly isOvertime?: true;
 }
 
 /** The door to where preprocessors run. */

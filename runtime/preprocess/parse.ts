@@ -15,6 +15,9 @@ export interface Parsed {
 }
 
 const language: Options = { ecmaVersion: 2025, sourceType: "script" };
+const wholly = { line: 1, column: 1 };
+/** What acorn says, wherever it happens to be. */
+const outOfStack = "Not enough stack space to parse input";
 const notOneFunction =
   "a preprocessor is one function: (input) => output, or a function that is named or a method";
 
@@ -23,6 +26,7 @@ export function parseSource(source: string, read: (text: string) => string): Par
   try {
     return parseWrapped(read(wrap(source, asExpression)), asExpression);
   } catch (error) {
+    if (error instanceof SourceError && error.problem.isOvertime) throw error;
     // Where neither reading holds, the first one's complaint is about what was meant.
     try {
       return parseWrapped(read(wrap(source, asMethod)), asMethod);
@@ -59,10 +63,11 @@ function parseScript(text: string): Program {
   } catch (error) {
     if (error instanceof SyntaxError && "loc" in error) {
       const message = error.message.replace(/ \(\d+:\d+\)$/, "");
+      if (message === outOfStack) throw new SourceError({ message: tooDeepMessage, ...wholly });
       throw new SourceError(problemAt(message, error.loc as { line: number; column: number }));
     }
     if (error instanceof RangeError) {
-      throw new SourceError({ message: tooDeepMessage, line: 1, column: 1 });
+      throw new SourceError({ message: tooDeepMessage, ...wholly });
     }
     throw error;
   }

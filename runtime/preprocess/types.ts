@@ -10,6 +10,8 @@ export interface Problem {
   readonly message: string;
   readonly line: number;
   readonly column: number;
+  /** It took all the time there is to find out: whoever has more sources had better stop here. */
+  readonly isOvertime?: true;
 }
 
 export interface Reshape {

@@ -17,6 +17,23 @@ function answer(output: unknown): Awaited<ReturnType<Run>> {
 }
 
 describe("a preprocessor", () => {
+  test("that takes all the time to look at is the last one of its graph that is looked at", async () => {
+    const looked: string[] = [];
+    const check = (source: string) => {
+      looked.push(source);
+      const problem = { message: "takes too long", line: 1, column: 1 };
+      return source === "slow" ? [{ ...problem, isOvertime: true as const }] : [];
+    };
+    const { rig, bench } = await startBench({ preprocessing: { ...fake(), check } });
+    await using _ = rig;
+    const refs = ["quick", "slow", "next"].map((preprocessor, index) => {
+      return { at: `/${index}`, input: true as const, preprocessor };
+    });
+    const error = await errorOf(bench.submit({ a: run("a", { refs }) }));
+    expect(error).toMatchObject({ message: expect.stringContaining("takes too long") });
+    expect(looked).toEqual(["quick", "slow"]);
+  });
+
   test("reshapes what goes into a task, and the journal says that it ran", async () => {
     const { rig, bench } = await startBench({ preprocessing: fake() });
     await using _ = rig;

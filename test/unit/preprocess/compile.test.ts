@@ -260,3 +260,24 @@ test.each(nested)("a source of nested %s is refused, and the next one is not", (
   }
   expect(compilePreprocessor("(x: number) => x")).toHaveProperty("preprocessor");
 });
+
+/** What the stripper reads twice, and what is within it four times, and so on. */
+const doubling: readonly [what: string, open: string, close: string][] = [
+  ["generic calls", "<T>(", ")"],
+  ["conditional arrows", "x ? (x) : y => ", ""],
+];
+
+test.each(doubling)("a source of %s that takes for ever is refused", (_, open, close) => {
+  const source = `(x: number) => ${open.repeat(40)}1${close.repeat(40)}`;
+  expect(compilePreprocessor(source)).toEqual({
+    problems: [
+      {
+        message: "the source takes too long to read as TypeScript; nest it less",
+        line: 1,
+        column: 1,
+        isOvertime: true,
+      },
+    ],
+  });
+  expect(compilePreprocessor("(x: number) => x")).toHaveProperty("preprocessor");
+});
