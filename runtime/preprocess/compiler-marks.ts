@@ -1,5 +1,5 @@
 import { freeVariables, walk } from "./check.ts";
-import { isBare, isMinifiedHelper, isNameCall } from "./keep-names.ts";
+import { isBare, isNameCall, minifiedHelper } from "./keep-names.ts";
 import type { AnyNode, Parsed } from "./parse.ts";
 
 export interface Edit {
@@ -34,10 +34,9 @@ export function findCompilerMarks(parsed: Parsed): CompilerMarks {
       nameCalls.set(name, [...(nameCalls.get(name) ?? []), node]);
     }
   });
-  for (const [name, calls] of nameCalls) {
-    const uses = [...free].filter((identifier) => identifier["name"] === name);
-    if (name !== "__name" && !isMinifiedHelper(name, { parsed, calls, uses })) continue;
-    for (const call of calls) {
+  const minified = minifiedHelper(parsed, { nameCalls, free });
+  for (const name of ["__name", minified]) {
+    for (const call of nameCalls.get(name ?? "") ?? []) {
       identifiers.add(call["callee"] as AnyNode);
       edits.push(...unwrapped(call));
     }

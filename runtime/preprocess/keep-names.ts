@@ -27,15 +27,31 @@ export function isBare({ type }: AnyNode): boolean {
 }
 
 /**
- * Whether a helper whose own name was minified away is the one of keepNames, and not a function of
- * the author's that is called the same way: taking that out would change what the source does.
+ * The helper whose own name was minified away, if it is the one of keepNames, and not a function of
+ * the author's that is called the same way: taking that out would change what the source does. A
+ * bundle has one helper, so that of several candidates none is looked at.
  */
-export function isMinifiedHelper(
-  name: string,
-  { parsed, calls, uses }: { parsed: Parsed; calls: readonly AnyNode[]; uses: readonly AnyNode[] },
-): boolean {
-  if (name.length > nameCharsMax || uses.length !== calls.length) return false;
-  if (!isMinified(parsed)) return false;
+export function minifiedHelper(
+  parsed: Parsed,
+  {
+    nameCalls,
+    free,
+  }: {
+    readonly nameCalls: ReadonlyMap<string, readonly AnyNode[]>;
+    readonly free: ReadonlySet<AnyNode>;
+  },
+): string | null {
+  const short = [...nameCalls].filter(([name]) => name.length <= nameCharsMax);
+  const [candidate] = short;
+  if (candidate === undefined || short.length > 1) return null;
+  const [name, calls] = candidate;
+  const uses = [...free].filter((identifier) => identifier["name"] === name);
+  const isHelper = uses.length === calls.length && isMinified(parsed) && isKept(parsed, calls);
+  return isHelper ? name : null;
+}
+
+/** Whether these calls are what keepNames writes, all of it and no other. */
+function isKept(parsed: Parsed, calls: readonly AnyNode[]): boolean {
   const parents = new Map<AnyNode, AnyNode | null>();
   walk(parsed.root, (node, parent) => parents.set(node, parent));
   const nodes = [...parents.keys()];

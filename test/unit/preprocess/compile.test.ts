@@ -207,6 +207,11 @@ const refusals: readonly [source: string, ...problems: string[]][] = [
     source,
     `1:${source.indexOf("by") + 1} by is declared outside of the function, where a preprocessor cannot reach; pass it in as data`,
   ]),
+  [
+    'x=>{let f=by(y=>y,"f"),g=of(y=>y,"g");return f(g)}',
+    "1:11 by is declared outside of the function, where a preprocessor cannot reach; pass it in as data",
+    "1:26 of is declared outside of the function, where a preprocessor cannot reach; pass it in as data",
+  ],
   // What is JavaScript and TypeScript, and not the same.
   ["(xs) => xs.reduce<Object>((a, b) => ({ ...a, [b]: 1 }), {})", `1:18 ${twoReadings}`],
   ["(xs) => {\n  return xs.map<String>((x) => x);\n}", `2:16 ${twoReadings}`],
