@@ -40,22 +40,44 @@ export class WorkerEnds {
     const worker = this.#options.pool.get(id);
     if (worker?.port !== port) return;
     worker.port = null;
-    if (worker.row.status === "draining" && worker.holdings.size === 0) {
-      void this.#endQuietly(worker.row, { type: "worker.gone" });
-      return;
-    }
     worker.cancelGrace = this.#options.clock.after(detachGraceMs, () => {
-      void this.#endQuietly(worker.row, { type: "worker.lost", reason: "disconnected" });
+      void this.#endQuietly(worker.row, "disconnected");
     });
+    void this.leaveIfDone(id);
   }
 
-  async #endQuietly(row: WorkerRow, event: WorkerEvent): Promise<void> {
+  /** A worker that drains has gone with its last attempt; asked wherever one may have been the last. */
+  async leaveIfDone(id: string): Promise<void> {
+    const worker = this.#options.pool.get(id);
+    if (worker?.row.status !== "draining") return;
     try {
-      await this.#end(row, event);
+      if (await this.#holdsNothing(worker.row))
+        await this.#end(worker.row, { type: "worker.gone" });
+    } catch (error) {
+      this.#options.log.warn("worker's leaving not recorded yet", { worker: id, error });
+    }
+  }
+
+  /** By the store, too: an attempt is let go as soon as its report comes, before that is committed. */
+  async #holdsNothing({ id }: WorkerRow): Promise<boolean> {
+    const { pool, store } = this.#options;
+    if ((pool.get(id)?.holdings.size ?? 0) > 0) return false;
+    return (await store.tasks.runningOn([id])).length === 0;
+  }
+
+  async #endQuietly(row: WorkerRow, reason: string): Promise<void> {
+    try {
+      await this.#lose(row, reason);
     } catch (error) {
       // Its lease ends all the same, and any node's reaper takes it from there.
       this.#options.log.warn("worker's end not recorded", { worker: row.id, error });
     }
+  }
+
+  /** Who drained and holds nothing has gone, even if only its silence tells. */
+  async #lose(row: WorkerRow, reason: string): Promise<void> {
+    const hasLeft = row.status === "draining" && (await this.#holdsNothing(row));
+    await this.#end(row, hasLeft ? { type: "worker.gone" } : { type: "worker.lost", reason });
   }
 
   /** W3. */
@@ -87,11 +109,12 @@ export class WorkerEnds {
       worker.lastBeatAt += stalledMs;
       if (worker.port === null) continue;
       if (now - worker.lastBeatAt <= leaseMs) alive.push(worker.row.id);
-      else await this.#end(worker.row, { type: "worker.lost", reason: "no heartbeat" });
+      else await this.#lose(worker.row, "no heartbeat");
     }
     if (alive.length === 0) return;
     const renewed = new Set(await store.workers.renew(node, alive, leaseMs));
     for (const id of alive) if (!renewed.has(id)) this.#losses.handOver(id);
+    for (const id of renewed) await this.leaveIfDone(id);
   }
 
   /** Workers of anybody whose lease has ended. */
@@ -99,7 +122,7 @@ export class WorkerEnds {
     const { store, pool } = this.#options;
     for (const row of await store.workers.expired(workersAtOnce)) {
       if (pool.get(row.id)?.port != null) continue;
-      await this.#endQuietly(row, { type: "worker.lost", reason: "lease expired" });
+      await this.#endQuietly(row, "lease expired");
     }
   }
 
@@ -114,7 +137,7 @@ export class WorkerEnds {
   /** Workers that lived in a process of this host which is known to be dead. */
   async reapInstance(instance: string): Promise<void> {
     for (const row of await this.#options.store.workers.ofInstance(instance)) {
-      await this.#endQuietly(row, { type: "worker.lost", reason: "process died" });
+      await this.#endQuietly(row, "process died");
     }
   }
 }

@@ -94,6 +94,7 @@ export class WorkerRegistry {
   async drain(namespace: string, id: string): Promise<void> {
     const worker = this.#attached(namespace, id);
     await this.#turns.take(worker.row, { type: "worker.draining" });
+    await this.ends.leaveIfDone(id);
   }
 
   #attached(namespace: string, id: string): WorkerActor {

@@ -124,8 +124,8 @@ export class Reports {
   /** The worker has let go of the attempt, whatever comes of the report. */
   async #end(ref: AttemptRef, write: (caller: Caller<Recorded>) => TaskMessage): Promise<Recorded> {
     const { pool } = this.#engine.life;
-    const isLetGo =
-      this.#isHeldHere(ref) && pool.letGo(pool.holderOf(ref.token)?.row.id ?? "", ref.token);
+    const worker = this.#isHeldHere(ref) ? (pool.holderOf(ref.token)?.row.id ?? "") : "";
+    const isLetGo = pool.letGo(worker, ref.token);
     try {
       const actor = await this.#reach(ref);
       // After the message, so that a task that takes the slot is in the same commit.
@@ -134,7 +134,13 @@ export class Reports {
         : this.#post(actor, write));
     } finally {
       if (isLetGo) this.#engine.life.backlog.slotFreed();
+      // Before the answer: whoever drained knows by the last one that its place is free.
+      if (this.#isDraining(worker)) await this.#engine.life.workers.ends.leaveIfDone(worker);
     }
+  }
+
+  #isDraining(worker: string): boolean {
+    return this.#engine.life.pool.get(worker)?.row.status === "draining";
   }
 
   #post(actor: TaskActor, write: (caller: Caller<Recorded>) => TaskMessage): Promise<Recorded> {

@@ -93,6 +93,8 @@ export class RemoteWorkers {
         attempts: port.held?.() ?? [],
       });
       if (this.#workers.has(worker)) port.registeredAgain?.(registered);
+      // It left meanwhile, and the server would go on to assign to it.
+      else await this.#parts.connection.call("worker.drain", { worker: registered.worker });
     } catch (thrown) {
       if (!this.#workers.has(worker)) return;
       if (isKantokuError(thrown, "conflict")) this.#supersede(worker);

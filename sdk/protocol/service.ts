@@ -206,8 +206,8 @@ export interface WorkerPort {
   /** Another process registered under this worker's name; nothing more comes through this port. */
   superseded(): void;
   /**
-   * The registration is over, and nobody took the worker's place: it was lost, or serves elsewhere.
-   * A process that lives hears not-found at its next heartbeat, and registers anew.
+   * The registration is over, and nobody took the worker's place: it was lost, has gone, or serves
+   * elsewhere. A process that lives hears not-found at its next heartbeat, and registers anew.
    */
   forgotten?(): void;
   /** The tokens that the process holds now: asked by a link that registers again after a lost connection. */

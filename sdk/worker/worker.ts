@@ -132,6 +132,8 @@ export class Worker implements WorkerHandle, WorkerPort {
   registeredAgain(registered: Registered): void {
     this.#registered = registered;
     this.#drop(registered.drop);
+    // It may have been away when it said so, or have gone by what it reported since.
+    if (this.#state === "draining") void this.#sayDraining();
   }
 
   drain(): Promise<void> {
@@ -168,12 +170,14 @@ export class Worker implements WorkerHandle, WorkerPort {
   async #finishWhatRuns(): Promise<void> {
     if (this.#state === "ended") return;
     this.#state = "draining";
-    await untilAnswered(
-      () => this.#surroundings.service.drainWorker({ worker: this.id }),
-      this.#surroundings,
-    );
+    await this.#sayDraining();
     if (this.#held.size > 0) await this.#idle();
     this.#finish("closed");
+  }
+
+  async #sayDraining(): Promise<void> {
+    const { service } = this.#surroundings;
+    await untilAnswered(() => service.drainWorker({ worker: this.id }), this.#surroundings);
   }
 
   async #carryOut(attempt: Attempt): Promise<void> {

@@ -275,6 +275,44 @@ describe("a remote worker", () => {
     expect(worker.id).toBe("w1");
   });
 
+  test("that drains says so again when it registers again", async () => {
+    const { definition, gateOf, signals } = heldTask();
+    const { peer, kantoku } = await pair({
+      "worker.register": () => registered(),
+      "attempt.complete": () => ({ answer: "recorded" }),
+    });
+    const worker = await kantoku.work([definition]);
+    peer.notify("attempt.assign", assignment("a"));
+    await expect.poll(() => signals.size).toBe(1);
+    const drained = worker.drain();
+    await peer.call("worker.drain");
+    await kantoku.workers();
+    peer.cut();
+    await peer.call("worker.register", 2);
+    await peer.call("worker.drain", 2);
+    gateOf("task-a").resolve(1);
+    await drained;
+  });
+
+  test("that has left before it is registered again is drained then", async () => {
+    const { definition } = heldTask();
+    const { peer, kantoku } = await pair({
+      "worker.register": ({ connection }) => (connection === 1 ? registered() : noReply),
+      "worker.drain": ({ connection }) => {
+        if (connection === 1) return noReply;
+        throw new PeerError(-32003);
+      },
+    });
+    const worker = await kantoku.work([definition]);
+    const drained = worker.drain();
+    await peer.call("worker.drain");
+    peer.cut();
+    const again = await peer.call("worker.register", 2);
+    await drained;
+    peer.answer(again, registered());
+    expect((await peer.call("worker.drain", 3)).params).toEqual({ worker: "w1" });
+  });
+
   test("is cancelled by token", async () => {
     const { definition, gateOf, signals } = heldTask();
     const { peer, kantoku } = await pair({ "worker.register": () => registered() });
