@@ -60,6 +60,9 @@ interface Problem {
 function problemOf(params: object): Problem | undefined {
   const isGraph = "graph" in params;
   if ("definition" in params === isGraph) return { message: "name a definition or give a graph" };
+  if ("parent" in params && "idempotencyKey" in params) {
+    return { path: ["idempotencyKey"], message: "is not for a child: its name is its key" };
+  }
   const misplaced = isGraph && Object.keys(ofOneTask).find((member) => member in params);
   if (!misplaced) return undefined;
   return { path: [misplaced], message: "is said of a task in the graph, not of the graph" };

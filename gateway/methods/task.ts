@@ -39,7 +39,7 @@ const submit = method({
     created: z.boolean(),
     tasks: z.exactOptional(z.record(z.string(), z.string())),
   }),
-  errors: ["conflict", "too-large", "busy", "invalid-definition"],
+  errors: ["conflict", "mismatch", "too-large", "busy", "invalid-definition"],
   handle: (given, { session }) => {
     const params = toSubmission(given);
     return underServerSpan((traced) => session.service.submit(traced), {
@@ -54,7 +54,7 @@ const run = method({
   summary: "Submits and waits for the outcome, or for waitMs, whichever is first.",
   params: submissionParams({ waitMs: z.exactOptional(waitMs) }),
   result: runResult,
-  errors: ["conflict", "too-large", "busy", "invalid-definition", ...outcomeErrors],
+  errors: ["conflict", "mismatch", "too-large", "busy", "invalid-definition", ...outcomeErrors],
   handle: (given, call) => {
     const params = { ...toSubmission(given), waitMs: wait(given, call) };
     const { service } = call.session;

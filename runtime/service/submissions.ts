@@ -18,7 +18,7 @@ import type { TaskIdentity, TaskPlace, TaskRow } from "../store/rows.ts";
 import { reading } from "./faults.ts";
 import { assertGraph } from "./graph-check.ts";
 import { assertNotTooDeep, Lineage, type Parentage } from "./lineage.ts";
-import { type CheckedSubmit, checkSubmit } from "./submit-check.ts";
+import { type CheckedSubmit, checkSubmit, invalid } from "./submit-check.ts";
 
 /** What may gather before a commit: beyond this submits are told to come again. */
 const gatheredTurnsMax = 20_000;
@@ -49,7 +49,7 @@ export class Submissions {
     const intake: Intake = { namespace, checked, graph: null, child: null };
     const { parent } = params;
     if (parent === undefined && this.#isServed(intake)) return this.#submitTask(intake);
-    const child = parent === undefined ? null : await this.#lineage.parentFor(namespace, parent);
+    const child = await this.#childOf(namespace, params);
     const pipeline = await this.#findPipeline(intake);
     if (pipeline === null) return this.#submitTask({ ...intake, child });
     assertNoAttempts({ ...params }, params.definition);
@@ -59,14 +59,25 @@ export class Submissions {
   }
 
   async #submitGraph(namespace: string, params: GraphSubmit): Promise<Submitted> {
-    const { graph: given, parent, ...rest } = params;
+    const { graph: given, ...rest } = params;
     // What is written is what was checked, whatever the caller's objects say when asked again.
     const text = encodePayload(given, { at: "graph", bytesMax: limits.frameToServerBytesMax });
     const graph = JSON.parse(text) as Graph;
     assertGraph(graph, this.#engine.preprocessing);
     const checked = checkSubmit({ ...rest, definition: anonymous });
-    const child = parent === undefined ? null : await this.#lineage.parentFor(namespace, parent);
+    const child = await this.#childOf(namespace, params);
     return this.#submitTask({ namespace, checked, graph, child });
+  }
+
+  async #childOf(
+    namespace: string,
+    { parent, idempotencyKey }: Pick<SubmitParams, "parent" | "idempotencyKey">,
+  ): Promise<Parentage | null> {
+    if (parent === undefined) return null;
+    if (idempotencyKey !== undefined) {
+      throw invalid("idempotencyKey", "is not for a child: its name is its key");
+    }
+    return this.#lineage.parentFor(namespace, parent);
   }
 
   /** Then it is no pipeline's, as the book of pipelines would say a tick later. */
@@ -124,7 +135,7 @@ export class Submissions {
       id,
       namespace,
       definition,
-      key: child === null ? key : null,
+      key,
       priority,
       input,
       labels,

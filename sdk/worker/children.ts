@@ -45,7 +45,8 @@ export class Children {
 
   async #submit<Output>(call: CallData<Output>, name: string): Promise<ChildHandle<Output>> {
     this.#attempt.throwIfAborted();
-    const { params, pipelines } = toSubmission(call, {});
+    const { params: keyed, pipelines } = toSubmission(call, {});
+    const { idempotencyKey: _, ...params } = keyed;
     const { stopped } = this.#parts;
     await this.#answered(() => this.#registrations.ensure(pipelines), stopped);
     const { token } = this.#attempt.assignment;

@@ -24,6 +24,23 @@ test("the same place is the same child, whichever attempt asks", async () => {
   expect(await rig.store.doctor()).toEqual([]);
 });
 
+test("a child has a name in place of a key, and none of both", async () => {
+  await using rig = await EngineRig.start();
+  const worker = await rig.worker({ slots: 5 });
+  await rig.submit();
+  await rig.settle();
+  const child = childOf(worker.last.token, "job#1");
+  const graph = { tasks: { a: { definition: job } }, result: "a" };
+  for (const keyed of [
+    { ...child, idempotencyKey: "k" },
+    { graph, parent: child.parent, idempotencyKey: "k" },
+  ]) {
+    const error = await errorOf(rig.service.submit(keyed));
+    expect(error).toMatchObject({ code: "invalid-params", data: { path: "idempotencyKey" } });
+  }
+  expect((await rig.service.list({})).tasks).toHaveLength(1);
+});
+
 test("an attempt that is over has no more children", async () => {
   await using rig = await EngineRig.start();
   const worker = await rig.worker({ slots: 5 });

@@ -61,6 +61,16 @@ const refused: readonly (readonly [string, string, string])[] = [
   ["task.submit", '{"graph":{},"attemptTimeoutMs":1}', "attemptTimeoutMs"],
   ["task.submit", '{"graph":{},"typo":1}', "typo"],
   ["task.submit", '{"definition":"greet","parent":{"token":"t"}}', "parent.name"],
+  [
+    "task.submit",
+    '{"definition":"greet","idempotencyKey":"k","parent":{"token":"t","name":"n"}}',
+    "idempotencyKey",
+  ],
+  [
+    "task.run",
+    '{"graph":{},"idempotencyKey":"k","parent":{"token":"t","name":"n"}}',
+    "idempotencyKey",
+  ],
   ["task.run", '{"graph":{},"startAt":1}', "startAt"],
   ["task.graph", "{}", "id or by key"],
   ["task.restart", "{}", "id or by key"],
