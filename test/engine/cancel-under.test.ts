@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { SubmitParams } from "../../sdk/protocol/service.ts";
 import { chained, expectHealthy, type GraphBench, startBench } from "../support/graph-bench.ts";
+import { errorOf } from "../support/outcome.ts";
 import { lossesUntilQuarantine } from "../support/poison.ts";
 
 const later = { maxAttempts: 2, minMs: 60_000, maxMs: 60_000 };
@@ -102,6 +103,28 @@ describe("a task that is out of time cancels what it started, while it", () => {
     expect(await rig.status(root)).toBe("failed");
     await expectCancelling(bench, kid, "k");
   });
+});
+
+test("a task that a cancel is on its way to is not restarted until that is there", async () => {
+  const { rig, bench } = await startBench();
+  await using _ = rig;
+  const root = await started(bench, { definition: "t" });
+  await childOf(bench, "t", "k");
+  const release = rig.node.store.holdAnswers("mail.collect");
+  await rig.service.cancel({ id: root });
+  await bench.complete("t");
+  await bench.fail("k");
+  const refused = errorOf(rig.service.restart({ id: root }));
+  await rig.advance(1_000);
+  expect((await refused).code).toBe("busy");
+  release();
+  await rig.live(2_000, bench.worker);
+  expect(await rig.service.restart({ id: root })).toMatchObject({ restarted: 2 });
+  await rig.live(2_000, bench.worker);
+  expect(await bench.statuses(root)).toBe("k#1:running");
+  await bench.complete("kt");
+  expect(await bench.statuses(root)).toBe("k#1:succeeded");
+  await expectHealthy(rig);
 });
 
 test("a cancel of a task that has not begun writes to nobody", async () => {

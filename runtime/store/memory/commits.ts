@@ -160,8 +160,14 @@ function judgeTask(tables: Tables, { node, turns }: Batch, turn: TaskTurn): void
   if (isRestarted && (tables.restarts.has(turn.id) || turns.some(doesAgain))) {
     throw stale(turn, "it was done again");
   }
+  if (isRestarted && isBeingCancelled(tables, turn.id)) throw stale(turn, "a cancel is on its way");
   const missing = turn.letters.find((id) => !tables.letters.has(id));
   if (missing !== undefined) throw stale(turn, `it has no letter ${missing}`);
+}
+
+function isBeingCancelled({ letters }: Tables, task: string): boolean {
+  const isCancel = (message: JsonText) => JSON.parse(message).type === "cancel";
+  return [...letters.values()].some(({ actor, message }) => actor === task && isCancel(message));
 }
 
 function judgeSteps(tables: Tables, node: string, turn: StepsTurn): void {

@@ -129,6 +129,22 @@ export function describeRestart(world: World): void {
       expect(await gateFindings(world)).toEqual([]);
     });
 
+    test("is refused as a whole while a cancel is on its way to one of them", async () => {
+      const { store } = world;
+      const { node, root, left, join } = await brokenJoin(world);
+      const moves = [restart(left, "ready"), restart(join, "waiting"), restart(root, "running")];
+      const message = '{"type":"cancel","reason":"enough"}';
+      await store.mail.post({ id: newId(), actor: left, message });
+      expect(await faultOf(commit(world, node, moves))).toBe("stale");
+      const [row] = await store.tasks.readMany([root]);
+      expect(row?.status).toBe("failed");
+      expect(await gateFindings(world)).toEqual([]);
+      expect(await released(world, node)).toEqual([left]);
+      await store.mail.post({ id: newId(), actor: left, message: '{"type":"signal"}' });
+      await commit(world, node, moves);
+      expect(await gateFindings(world)).toEqual([]);
+    });
+
     test("of a task that counted on its beginning in the very batch refuses the batch", async () => {
       const node = await enlistNode(world.store);
       const root = submitRoot();

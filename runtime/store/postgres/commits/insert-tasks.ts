@@ -70,7 +70,7 @@ with inserted as (
  * A task under another is inserted only where that one is: all of a graph goes with the key of its
  * root. A child that its parent's earlier attempt made is there already, and so is a new root
  * that somebody else has made first. What a new root does again has ended and stays so until then:
- * a restart in place waits for the lock, and sees the new root (`refuseRenewed`).
+ * a restart in place waits for the lock, and sees the new root (`refuseRestarts`).
  */
 const submittedInGraph = submittedInPlace(`(parent is null or (parent in (
     select id from kantoku.tasks where id = any ($${inGraph.next}::text::uuid[]) for key share

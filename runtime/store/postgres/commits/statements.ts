@@ -28,7 +28,7 @@ import {
   writeToChildrenParameters,
 } from "./links.ts";
 import { recordSteps, recordStepsStatement } from "./record-steps.ts";
-import { isRestarted, refuseRenewed, refuseRenewedParameters } from "./refuse-renewed.ts";
+import { isRestarted, refuseRestarts, refuseRestartsParameters } from "./refuse-restarts.ts";
 import { depthOf, sortTurns } from "./sorting.ts";
 import type { Statement, Writing } from "./statement.ts";
 import { clearTimers, clearTimersParameters, setTimers, setTimersParameters } from "./timers.ts";
@@ -46,7 +46,7 @@ export const commitTexts: readonly string[] = [
   ...[...Object.values(insertTasks), ...Object.values(updateTasks), recordSteps].flatMap(
     (forms): string[] => Object.values(forms),
   ),
-  refuseRenewed,
+  refuseRestarts,
   appendEvents,
   clearTimers,
   setTimers,
@@ -94,7 +94,7 @@ function partsOf(batch: Batch): Statement[] {
     ...Array.from(chunksOf(sorted.updates, turnsMax), (turns) =>
       updateTasksStatement(batch.node, turns),
     ),
-    ...inChunks(refuseRenewed, sorted.updates.filter(isRestarted), refuseRenewedParameters),
+    ...inChunks(refuseRestarts, sorted.updates.filter(isRestarted), refuseRestartsParameters),
     ...Array.from(chunksOf(sorted.foretold, turnsMax), (turns) =>
       updateForetoldStatement(batch.node, turns),
     ),
