@@ -47,17 +47,11 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   const preprocessing = openPreprocessing();
   const engine = await Engine.start({ ...options, clock, entropy, log, meters, preprocessing });
   const parts = createServiceParts(engine);
-  const services = new Map<string, Service>();
   let stopped: Promise<void> | null = null;
   return {
     instance: engine.instance,
-    service(namespace) {
-      const known = services.get(namespace);
-      if (known !== undefined) return known;
-      const service = new EngineService(namespace, parts);
-      services.set(namespace, service);
-      return service;
-    },
+    // Not kept: peers name namespaces freely, and a service has no state of its own.
+    service: (namespace) => new EngineService(namespace, parts),
     async isReady() {
       try {
         engine.assertUp();

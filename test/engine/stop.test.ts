@@ -96,14 +96,14 @@ test("a node as others use it: services by namespace, readiness, a stop that may
   const entropy = createSeededEntropy();
   const node = await startNode({ store, clock, entropy, log: silentLog });
   expect(node.instance).toContain(`:${process.pid}:`);
-  expect(node.service("a")).toBe(node.service("a"));
-  expect(node.service("a")).not.toBe(node.service("b"));
   expect(await node.isReady()).toBe(true);
   const worker = await ScriptedWorker.register(node.service("a"));
   const result = node.service("a").run({ definition: "job" });
   await clock.settle();
   await worker.complete("done");
   expect(await result).toMatchObject({ output: "done" });
+  expect((await node.service("a").list({})).tasks).toMatchObject([{ output: "done" }]);
+  expect((await node.service("b").list({})).tasks).toEqual([]);
   await Promise.all([node.stop(), node.stop()]);
   expect(await node.isReady()).toBe(false);
 });
