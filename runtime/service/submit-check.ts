@@ -103,7 +103,13 @@ export function checkAsked(given: Asked): Asked | null {
   return askedOf(retry === undefined ? given : { ...given, retry: checkRetry(retry) });
 }
 
+const ofRetry: ReadonlySet<string> = new Set(["maxAttempts", "backoff", "minMs", "maxMs"]);
+
 function checkRetry(retry: RetryPolicy): RetryPolicy {
+  const given: unknown = retry;
+  if (!isObject(given)) throw invalid("retry", "must be an object");
+  const unknown = Object.keys(given).find((name) => !ofRetry.has(name));
+  if (unknown !== undefined) throw invalid(`retry.${unknown}`.slice(0, 300), "is unknown here");
   const { maxAttempts, backoff, minMs, maxMs } = retry;
   if (maxAttempts !== undefined) {
     checkNumber("retry.maxAttempts", maxAttempts, { min: 1, max: attemptsMax });

@@ -205,6 +205,16 @@ describe("a graph is refused", () => {
       withTask({ each: { tasks: { x: job }, result: "x" }, limit: 0 }),
       ["graph.tasks.second.limit must be a positive integer"],
     ],
+    ...[null, 5, "x", []].map((retry): [string, unknown, string[]] => [
+      `for ${JSON.stringify(retry)} as a policy of retries`,
+      withTask({ ...job, retry }),
+      ["graph.tasks.second.retry must be an object"],
+    ]),
+    [
+      "for a misspelt word in a policy of retries",
+      withTask({ ...job, retry: { maxAttemps: 3 } }),
+      ["graph.tasks.second.retry.maxAttemps is unknown here"],
+    ],
     [
       "for a reference out of the graph that it is in",
       withTask({
