@@ -6,11 +6,11 @@ import { askedOf } from "./policy.ts";
 
 /** Births as messages to the actors that they make. */
 export function toChildren(births: readonly Birth[]): Child[] {
-  return births.map(({ identity, vertex, dependsOn, isBlocked }) => ({
+  return births.map(({ identity, vertex, version, dependsOn, isBlocked }) => ({
     identity,
     submit: {
       type: "submit",
-      version: "definition" in vertex ? (vertex.version ?? "") : "",
+      version,
       // One that is blocked hears of its start when it is resolved.
       startAt: "definition" in vertex && !isBlocked ? (vertex.startAt ?? null) : null,
       asked: "definition" in vertex ? askedOf(vertex) : null,

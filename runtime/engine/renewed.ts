@@ -1,8 +1,10 @@
+import { versionOf } from "../graph/expand.ts";
 import type { Renewal } from "../graph/renewal.ts";
-import type { Tree } from "../graph/tree.ts";
+import { isComposite, type Tree } from "../graph/tree.ts";
 import type { TaskIdentity, TaskRow } from "../store/rows.ts";
 import { compositeOf, toChildren } from "./children.ts";
 import type { Child, GraphBirth } from "./messages.ts";
+import { askedOf } from "./policy.ts";
 
 export interface RenewOptions {
   readonly tree: Tree;
@@ -47,14 +49,17 @@ function renewedPart(
   if (vertex !== null && (whole.has(part) || part.status === "skipped")) {
     const isBlocked = tree.wasBornBlocked(part);
     const input = isBlocked ? JSON.stringify(vertex.input ?? null) : part.input;
-    return toChildren([{ identity: { ...own, input }, vertex, dependsOn, isBlocked }]);
+    // A worker's task had its version from the worker that did it.
+    const version = isComposite(part) ? part.version : versionOf(vertex);
+    return toChildren([{ identity: { ...own, input }, vertex, version, dependsOn, isBlocked }]);
   }
   const { version } = part;
   const submit = { type: "submit", version, startAt: null, asked: null, caller: null } as const;
   if (opened.has(part)) {
     const birth = renewedParts(part, own, options);
     const all = [...dependsOn, ...birth.dependsOn];
-    return [{ identity: own, submit: { ...submit, birth: { ...birth, dependsOn: all } } }];
+    const asked = vertex !== null && "definition" in vertex ? askedOf(vertex) : null;
+    return [{ identity: own, submit: { ...submit, asked, birth: { ...birth, dependsOn: all } } }];
   }
   const reused = { of: part.id, output: part.output ?? "null" };
   const composite = compositeOf(part.place?.kind);

@@ -10,6 +10,8 @@ import { dependenciesOf, isPlain, nameOf } from "./vertices.ts";
 export interface Birth {
   readonly identity: TaskIdentity;
   readonly vertex: GraphTask;
+  /** Of a registered pipeline the one that it was made with; else as the vertex has it. */
+  readonly version: string;
   readonly dependsOn: readonly string[];
   /** Its input is not known yet, or is not known to be wanted. */
   readonly isBlocked: boolean;
@@ -111,22 +113,22 @@ function birthsOf(graph: Graph, copy: Copy, options: ExpandOptions): Birth[] {
     const input = isBlocked
       ? vertex.input
       : fillPlain(vertex.input ?? null, vertex.refs ?? [], copy.scope);
-    const identity = identify(nameOf(name, copy.item), { vertex, input, copy, options, name });
-    return { identity, vertex, dependsOn, isBlocked };
+    const made = identify(nameOf(name, copy.item), { vertex, input, copy, options, name });
+    return { ...made, vertex, dependsOn, isBlocked };
   });
 }
 
 function identify(
   name: string,
   given: { vertex: GraphTask; input: unknown; copy: Copy; options: ExpandOptions; name: string },
-): TaskIdentity {
+): Pick<Birth, "identity" | "version"> {
   const { vertex, input, copy, options } = given;
   const { parent } = copy;
   const pipeline = "definition" in vertex ? options.pipelines.get(pipelineKey(vertex)) : undefined;
   if (pipeline !== undefined) assertNoAttempts({ ...vertex }, `tasks.${name}`);
   const kind = kindOf(vertex, pipeline !== undefined);
   const graph = "each" in vertex ? vertex.each : "graph" in vertex ? vertex.graph : pipeline?.graph;
-  return {
+  const identity: TaskIdentity = {
     id: idOf(copy.ids, given.name),
     namespace: parent.namespace,
     definition: "definition" in vertex ? vertex.definition : kind,
@@ -147,6 +149,12 @@ function identify(
       isAwaited: true,
     },
   };
+  return { identity, version: pipeline?.version ?? versionOf(vertex) };
+}
+
+/** "": whichever a worker serves, or none, for what has no versions. */
+export function versionOf(vertex: GraphTask): string {
+  return "definition" in vertex ? (vertex.version ?? "") : "";
 }
 
 function kindOf(vertex: GraphTask, isPipeline: boolean): TaskKind {

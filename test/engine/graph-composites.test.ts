@@ -276,14 +276,19 @@ describe("a registered pipeline", () => {
     await using _ = rig;
     const { version } = await rig.service.registerPipeline({ name: "media", ...body });
     await rig.advance(10);
-    await rig.service.registerPipeline({ name: "media", graph: graphOf({ y: run("y") }) });
-    const { id } = await bench.submit({
+    const latest = { name: "media", graph: graphOf({ y: run("y") }) };
+    const { version: latestVersion } = await rig.service.registerPipeline(latest);
+    const { id, tasks } = await bench.submit({
       old: run("media", { version, input: 1 } as Partial<GraphTask>),
       latest: run("media"),
     });
     expect(bench.running).toBe("xy");
     await bench.complete("xy");
     expect(await rig.status(id)).toBe("succeeded");
+    // Whether it was asked for or not: what the task was made with.
+    const made = [tasks?.["old"] ?? "", tasks?.["latest"] ?? ""];
+    const views = await Promise.all(made.map((part) => rig.get(part)));
+    expect(views.map((view) => view.version)).toEqual([version, latestVersion]);
   });
 
   test("that has itself as a part fails at the depth where it has to end", async () => {

@@ -210,6 +210,37 @@ describe("a tree is done again from one of its tasks", () => {
     expect(await it.rig.store.doctor()).toEqual([]);
   });
 
+  test("inside a registered pipeline, which keeps its version and has its time again", async () => {
+    await using rig = await EngineRig.start();
+    const worker = await GraphWorker.register(rig);
+    const inner = graphOf({ x: {}, y: outputOf("x") }, "y");
+    const { version } = await rig.service.registerPipeline({ name: "media", graph: inner });
+    const timeoutMs = 60_000;
+    const graph = graphOf(
+      { p: { definition: "media", timeoutMs }, q: { definition: "media", ...outputOf("p") } },
+      "q",
+    );
+    const { id: old } = await rig.service.submit({ graph });
+    await worker.work();
+    await rig.advance(1_000);
+    const before = await rig.service.graph({ id: old });
+    const p = before.tasks.find(({ name }) => name === "p")?.id;
+    const from = before.tasks.find(({ name, parent }) => name === "y" && parent === p)?.id ?? "";
+    const { id } = await rig.service.restart({ id: old, mode: "newTree", from });
+    await worker.work();
+    expect(worker.done).toEqual(["x", "y", "x", "y", "y", "x", "y"]);
+    const { tasks } = await rig.service.graph({ id });
+    const submits = await Promise.all(
+      ["p", "q"].map(async (name) => {
+        const part = tasks.find((it) => it.name === name)?.id ?? "";
+        return (await rig.eventsOf(part, "task.submitted"))[0];
+      }),
+    );
+    const deadlineAt = rig.clock.now() + timeoutMs;
+    expect(submits).toMatchObject([{ version, asked: { timeoutMs }, deadlineAt }, { version }]);
+    expect(await rig.store.doctor()).toEqual([]);
+  });
+
   test("a whole pipeline in it, which is laid out anew", async () => {
     const inner = graphOf({ x: {}, y: outputOf("x") }, "y");
     const graph = graphOf({ a: {}, p: { graph: inner, ...outputOf("a") } }, "p");

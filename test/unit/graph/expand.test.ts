@@ -77,6 +77,7 @@ describe("a graph is laid out", () => {
     expect(births).toEqual([
       {
         vertex: a,
+        version: "3",
         dependsOn: [],
         isBlocked: false,
         identity: {
@@ -146,15 +147,15 @@ describe("a graph is laid out", () => {
       [pipelineKey({ definition: "known" }), { version: "3", graph: inner }],
     ] as const;
     const { births } = expandGraph(graph, { ...optionsOf(pipelines), input: null });
-    const seen = births.map(({ identity: { definition, place } }) => {
-      return [definition, place?.kind, JSON.parse(place?.graph ?? "null")];
+    const seen = births.map(({ version, identity: { definition, place } }) => {
+      return [definition, version, place?.kind, JSON.parse(place?.graph ?? "null")];
     });
     expect(seen).toEqual([
-      ["pipeline", "pipeline", inner],
-      ["each", "each", inner],
-      ["known", "pipeline", other],
-      ["known", "pipeline", inner],
-      ["unknown", "task", null],
+      ["pipeline", "", "pipeline", inner],
+      ["each", "", "each", inner],
+      ["known", "2", "pipeline", other],
+      ["known", "3", "pipeline", inner],
+      ["unknown", "", "task", null],
     ]);
   });
 
