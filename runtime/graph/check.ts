@@ -44,7 +44,7 @@ const kinds = {
   value: "value",
 } as const;
 
-/** Graphs within graphs, and sources within sources. */
+/** Sources within sources. */
 const nestingMax = 16;
 const problemsMax = 100;
 
@@ -82,7 +82,10 @@ class GraphCheck {
     if (!isRecord(graph) || !isRecord(graph.tasks)) {
       return this.#note(path, "must be {tasks: {name: task}, result: name}");
     }
-    if (within.depth > nestingMax) return this.#note(path, `nests more than ${nestingMax} deep`);
+    // The tasks of the outermost lie one deep.
+    if (within.depth >= limits.treeDepthMax) {
+      return this.#note(path, `nests its tasks more than ${limits.treeDepthMax} deep`);
+    }
     this.#members(graph, "graph", path);
     const names = Object.keys(graph.tasks);
     if (names.length === 0) this.#note(`${path}.tasks`, "must not be empty");

@@ -304,13 +304,13 @@ test("a chain of 1,000 is sound, one of 10,000 is refused without an overflow", 
   expect(problemsOf(chain(10_000))).toEqual(["graph.tasks are more than 1000"]);
 });
 
-test("graphs and sources nest 16 deep and no deeper", () => {
+test("tasks in graphs, and sources, nest 16 deep and no deeper", () => {
   let graph: Graph = { tasks: { a: job }, result: "a" };
-  for (let depth = 0; depth < 16; depth += 1) graph = { tasks: { a: { graph } }, result: "a" };
+  for (let depth = 1; depth < 16; depth += 1) graph = { tasks: { a: { graph } }, result: "a" };
   expect(problemsOf(graph)).toEqual([]);
   const deeper = { tasks: { a: { graph } }, result: "a" };
-  const path = `graph${".tasks.a.graph".repeat(17)}`;
-  expect(problemsOf(deeper)).toEqual([`${path} nests more than 16 deep`]);
+  const path = `graph${".tasks.a.graph".repeat(16)}`;
+  expect(problemsOf(deeper)).toEqual([`${path} nests its tasks more than 16 deep`]);
 
   let source: object = { task: "first" };
   for (let depth = 0; depth < 16; depth += 1) source = { of: source };
