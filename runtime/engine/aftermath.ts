@@ -86,7 +86,7 @@ export class Aftermath {
     if (tokenBefore !== null && tokenBefore !== token && workerBefore !== null) {
       this.#options.actors.disarm(tokenBefore);
       // Whoever reported has let its slot go; what is still held runs on without the task.
-      this.#options.pool.abandon(workerBefore, tokenBefore);
+      if (this.#options.pool.abandon(workerBefore, tokenBefore)) this.#backlog?.slotFreed();
     }
     this.#options.actors.armDeadlines(actor, (present, message) => {
       present.mailbox.push(message);

@@ -11,6 +11,24 @@ import type { Pool } from "./pool.ts";
 import { isFailedStep, type TaskActor } from "./task-actor.ts";
 
 const journalPageRows = 1_000;
+/** So that steps which cannot be read at all are not asked for as fast as commits go. */
+const unreadPauseMs = 1_000;
+
+export interface AssignmentsOptions {
+  readonly pool: Pool;
+  readonly journal: JournalStore;
+  readonly log: Log;
+  /** The database's, by which deadlines are drawn. */
+  readonly clock: Clock;
+  /** The attempt was not sent and will not be. */
+  undelivered(attempt: UnsentAttempt): void;
+}
+
+export interface UnsentAttempt {
+  readonly task: string;
+  readonly worker: string;
+  readonly token: string;
+}
 
 /** Performs what turns wish of workers, after their commit. */
 export class Assignments {
@@ -18,10 +36,11 @@ export class Assignments {
   readonly #journal: JournalStore;
   readonly #log: Log;
   readonly #clock: Clock;
+  readonly #undelivered: AssignmentsOptions["undelivered"];
 
-  /** `clock`: the database's, by which deadlines are drawn. */
-  constructor(options: { pool: Pool; journal: JournalStore; log: Log; clock: Clock }) {
+  constructor(options: AssignmentsOptions) {
     this.#pool = options.pool;
+    this.#undelivered = options.undelivered;
     this.#clock = options.clock;
     this.#journal = options.journal;
     this.#log = options.log;
@@ -42,16 +61,22 @@ export class Assignments {
 
   /** Sends the running attempt to its worker; without a port it waits for the worker to come back. */
   send(actor: TaskActor): void {
-    const { steps, token } = actor.snapshot.context;
+    const { steps, token, worker } = actor.snapshot.context;
+    if (token === null || worker === null) return;
+    const attempt = { task: actor.identity.id, worker, token };
+    // A worker that never heard of it has nothing to clean up.
+    if (!isToBegin(actor, token)) return this.#undelivered(attempt);
     if (steps === 0) return this.#deliver(actor, [], undefined);
     this.#readSteps(actor).then(
       ({ journal, next }) => {
-        // Meanwhile the attempt may have been lost, and another one may be on its own way.
-        if (actor.snapshot.context.token === token) this.#deliver(actor, journal, next);
+        // Meanwhile it may have been cancelled or lost, and another one may be on its own way.
+        if (isToBegin(actor, token)) this.#deliver(actor, journal, next);
+        else this.#undelivered(attempt);
       },
       (error: unknown) => {
-        // The worker does not list the token in its next heartbeats, and the attempt starts again.
-        this.#log.warn("assignment not sent", { task: actor.identity.id, error });
+        // No heartbeat loses what was never sent.
+        this.#log.warn("assignment not sent; the attempt starts again", { ...attempt, error });
+        this.#clock.after(unreadPauseMs, () => this.#undelivered(attempt));
       },
     );
   }
@@ -121,4 +146,8 @@ export class Assignments {
       if (rows.length < journalPageRows) return { journal };
     }
   }
+}
+
+function isToBegin({ snapshot }: TaskActor, token: string): boolean {
+  return snapshot.value === "running" && snapshot.context.token === token;
 }

@@ -86,7 +86,13 @@ export class Life {
     });
     this.pool = new Pool(clock);
     this.#deadlines = new Deadlines(clock);
-    const assignments = new Assignments({ pool: this.pool, journal: store.journal, log, clock });
+    const assignments = new Assignments({
+      pool: this.pool,
+      journal: store.journal,
+      log,
+      clock,
+      undelivered: (attempt) => this.workers.undelivered(attempt),
+    });
     this.watches = new Watches({ node, store, clock, log, audience: options.audience });
     const repairs = new Repairs({
       journal: store.journal,

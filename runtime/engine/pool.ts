@@ -170,10 +170,14 @@ export class Pool {
     if (holding !== undefined) holding.sentAt = this.#clock.monotonic();
   }
 
-  abandon(workerId: string, token: string): void {
+  /** True: it was never sent, and so its slot is free at once. */
+  abandon(workerId: string, token: string): boolean {
     const holding = this.#workers.get(workerId)?.holdings.get(token);
+    if (holding === undefined) return false;
+    if (holding.sentAt === null) return this.letGo(workerId, token);
     // Still a suspect, if it was one: what nobody waits for any more can kill its worker all the same.
-    if (holding !== undefined) holding.isAbandoned = true;
+    holding.isAbandoned = true;
+    return false;
   }
 
   definedPolicy(workerId: string, definition: string, version: string): Asked | undefined {

@@ -4,13 +4,13 @@ import type { Clock } from "../ports/clock.ts";
 import type { Entropy } from "../ports/entropy.ts";
 import type { Log } from "../ports/log.ts";
 import type { Store } from "../store/store.ts";
-import type { Assignments } from "./assignments.ts";
+import type { Assignments, UnsentAttempt } from "./assignments.ts";
 import type { Backlog } from "./backlog.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import type { Pool } from "./pool.ts";
 import { Registrations } from "./registrations.ts";
 import type { TaskDirectory } from "./task-directory.ts";
-import type { WorkerActor } from "./worker-actor.ts";
+import type { Holding, WorkerActor } from "./worker-actor.ts";
 import { WorkerEnds } from "./worker-ends.ts";
 import { type Loss, WorkerLosses } from "./worker-losses.ts";
 import { WorkerTurns } from "./worker-turns.ts";
@@ -84,17 +84,27 @@ export class WorkerRegistry {
       }
       const isOld = holding.sentAt !== null;
       if (!isOld || ++holding.missedBeats < missedBeatsMax) continue;
-      this.#options.pool.letGo(id, holding.token);
-      if (!holding.isAbandoned) this.#losses.lose(holding.task, holding.token, undelivered);
-      this.#options.backlog.slotFreed();
+      this.#letGo(id, holding);
     }
     return { keep, drop };
+  }
+
+  /** Unless it was sent after all, by a registration since. */
+  undelivered({ worker, token }: UnsentAttempt): void {
+    const holding = this.#options.pool.get(worker)?.holdings.get(token);
+    if (holding?.sentAt === null) this.#letGo(worker, holding);
   }
 
   async drain(namespace: string, id: string): Promise<void> {
     const worker = this.#attached(namespace, id);
     await this.#turns.take(worker.row, { type: "worker.draining" });
     await this.ends.leaveIfDone(id);
+  }
+
+  #letGo(worker: string, { task, token, isAbandoned }: Holding): void {
+    this.#options.pool.letGo(worker, token);
+    if (!isAbandoned) this.#losses.lose(task, token, undelivered);
+    this.#options.backlog.slotFreed();
   }
 
   #attached(namespace: string, id: string): WorkerActor {
