@@ -38,6 +38,8 @@ export class Engine {
   readonly entropy: Entropy;
   readonly preprocessing: Preprocessing;
   readonly #options: EngineOptions;
+  /** Its own, this one and those before. */
+  readonly #incarnations = new Set<string>();
   readonly #registrations = new Set<Registration>();
   readonly #process = ownProcess();
   readonly #unobserve: () => void;
@@ -146,7 +148,7 @@ export class Engine {
   #conceive(): Life {
     const { nodeLeaseMs, workerLeaseMs, heartbeatMs, lanes, retentionMs } = this.#options;
     const { store, clock, entropy, log, meters = silentMeters } = this.#options;
-    return new Life({
+    const life: Life = new Life({
       store,
       clock,
       entropy,
@@ -161,9 +163,12 @@ export class Engine {
       lanes: lanes ?? lanesDefault,
       retentionMs: retentionMs ?? null,
       onDeath: () => {
-        this.#rebirth = this.#liveAgain();
+        // Of one that never came to be the node, or is it no more, nothing has to follow.
+        if (life === this.#life) this.#rebirth = this.#liveAgain();
       },
     });
+    this.#incarnations.add(life.incarnation);
+    return life;
   }
 
   async #liveAgain(): Promise<void> {
@@ -175,10 +180,11 @@ export class Engine {
         await life.lease.bury(before.incarnation);
         await life.begin();
         this.#life = life;
-        await this.#reattach(before.incarnation, held);
+        // From here on nothing may throw: the next try would bury a life that is well.
+        await this.#reattach(life.incarnation, held);
         for (const task of this.audience.attended()) this.#attend(task, true);
         // What ended in a commit that the last life did not hear of.
-        await life.watches.refresh(this.audience.attended());
+        life.watches.look(this.audience.attended());
         return;
       } catch (error) {
         this.log.warn("node could not start again; tries on", { error });
@@ -199,14 +205,17 @@ export class Engine {
   }
 
   /** Workers do not notice: their sockets are here and their attempts go on. */
-  async #reattach(before: string, held: ReadonlyMap<string, string[]>): Promise<void> {
-    for (const registration of this.#registrations) {
+  async #reattach(now: string, held: ReadonlyMap<string, string[]>): Promise<void> {
+    for (const registration of [...this.#registrations]) {
+      if (!this.#registrations.has(registration)) continue;
       const { namespace, params, port } = registration;
       const { worker } = registration.link.registered;
       const attempts = held.get(worker) ?? [];
       try {
         const row = await this.store.workers.read(worker);
-        if (row?.node !== before) {
+        // It has registered anew by itself, or the next life is at it.
+        if (row?.node === now || this.#life.incarnation !== now) continue;
+        if (row === null || row.node === null || !this.#incarnations.has(row.node)) {
           dismiss({ instance: params.instance, port }, row);
           continue;
         }

@@ -192,7 +192,7 @@ export class Life {
         this.#rounds.mail.nudge();
         return;
       case "watched":
-        if (hint.node === this.incarnation) void this.watches.refresh(hint.tasks);
+        if (hint.node === this.incarnation) this.watches.look(hint.tasks);
     }
   }
 

@@ -31,12 +31,14 @@ export interface NodeLeaseOptions {
 export class NodeLease {
   readonly #options: NodeLeaseOptions;
   #contactSince: number;
+  #renewedAt: number;
   /** Live nodes at the last renewal, this one included. */
   nodeCount = 1;
 
   constructor(options: NodeLeaseOptions) {
     this.#options = options;
     this.#contactSince = options.clock.monotonic();
+    this.#renewedAt = this.#contactSince;
   }
 
   /** For how long the contact with the database has been unbroken. */
@@ -61,16 +63,26 @@ export class NodeLease {
       if (renewed === null) return this.#options.onLost();
       this.#options.clock.correct(renewed.now, askedAt);
       this.nodeCount = renewed.nodes;
+      this.#noteRenewal();
     } catch (error) {
       this.#contactSince = this.#options.clock.monotonic();
       log.warn("node lease not renewed", { node: incarnation, error });
     }
   }
 
+  /** No error tells of a database, or of a process, that stood still for a while. */
+  #noteRenewal(): void {
+    const now = this.#options.clock.monotonic();
+    if (now - this.#renewedAt > this.#options.leaseMs) this.#contactSince = now;
+    this.#renewedAt = now;
+  }
+
   /** L2, L3. */
   async reap(): Promise<void> {
-    const { nodes, leaseMs, log, incarnation } = this.#options;
-    const expired = (await nodes.expired()).filter((node) => node !== incarnation);
+    const { nodes, leaseMs, log, incarnation, clock } = this.#options;
+    const expired = await nodes.expired();
+    // Whoever is among them has been out of touch itself.
+    if (expired.includes(incarnation)) this.#contactSince = clock.monotonic();
     for (const node of this.watchedMs >= leaseMs ? expired : []) {
       log.warn("node reaped", { node });
       await nodes.remove(node);

@@ -63,4 +63,11 @@ export class Watches {
       for (const row of await store.tasks.readMany(ids)) audience.poke(row.id, row);
     }
   }
+
+  /** The same where nobody waits for it: what cannot be read now, the poll reads later. */
+  look(tasks: readonly string[]): void {
+    this.refresh(tasks).catch((error: unknown) =>
+      this.#options.log.warn("watched tasks not read; the poll will look", { error }),
+    );
+  }
 }

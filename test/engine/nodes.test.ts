@@ -388,6 +388,22 @@ describe("a node that lost its lease", () => {
     expect(listener.ends).toEqual(["ended"]);
   });
 
+  test("begins once, although what others wait for cannot be read just then", async () => {
+    await using rig = await EngineRig.start();
+    const worker = await rig.worker();
+    const result = watch(rig.service.run({ definition: "job", input: 1 }));
+    await rig.settle();
+    await rig.store.nodes.remove(rig.node.engine.life.incarnation);
+    rig.node.store.failNext("tasks.readMany", 1);
+    await rig.live(3_000, worker);
+    const { incarnation } = rig.node.engine.life;
+    await rig.live(9_000, worker);
+    expect(rig.node.engine.life.incarnation).toBe(incarnation);
+    expect(await worker.complete("kept")).toEqual({ answer: "recorded" });
+    await rig.settle();
+    expect(result.value).toMatchObject({ output: "kept" });
+  });
+
   test("tries until the store lets it begin again", async () => {
     await using rig = await EngineRig.start();
     const { store } = rig.node;
@@ -418,4 +434,17 @@ test("a node that was out of touch reaps nobody until it has watched for a whole
   expect((await rig.store.nodes.list()).map(({ incarnation }) => incarnation)).toContain(healthy);
   await rig.advance(5_000);
   expect(rig.node.engine.life.incarnation).toBe(healthy);
+});
+
+test("news that cannot be read is no end of the process", async () => {
+  const { rig, other } = await startTwo();
+  await using _ = rig;
+  const worker = await rig.worker();
+  const id = await rig.submit();
+  const result = watch(other.service.result({ id, waitMs: 60_000 }));
+  await rig.settle();
+  other.store.failNext("tasks.readMany", 1);
+  await worker.complete("heard of later");
+  await rig.live(3_000, worker);
+  expect(result.value).toMatchObject({ output: "heard of later" });
 });
