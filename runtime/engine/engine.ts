@@ -10,6 +10,7 @@ import { nodeLeaseMsDefault, type Store } from "../store/store.ts";
 import { lanesDefault } from "../store/turns.ts";
 import { Audience } from "./audience.ts";
 import { instanceOf, Life } from "./life.ts";
+import type { Holding } from "./worker-actor.ts";
 import { dismiss } from "./worker-losses.ts";
 
 const restartDelayMs = 200;
@@ -174,7 +175,7 @@ export class Engine {
   async #liveAgain(): Promise<void> {
     while (!this.#isStopping) {
       const before = this.#life;
-      const held = this.#heldTokens(before);
+      const held = this.#heldBy(before);
       const life = this.#conceive();
       try {
         await life.lease.bury(before.incarnation);
@@ -193,24 +194,23 @@ export class Engine {
     }
   }
 
-  #heldTokens(life: Life): Map<string, string[]> {
+  #heldBy(life: Life): Map<string, Holding[]> {
     return new Map(
       Array.from(life.pool.all(), (worker) => [
         worker.row.id,
-        [...worker.holdings.values()]
-          .filter(({ sentAt }) => sentAt !== null)
-          .map(({ token }) => token),
+        [...worker.holdings.values()].filter(({ sentAt }) => sentAt !== null),
       ]),
     );
   }
 
   /** Workers do not notice: their sockets are here and their attempts go on. */
-  async #reattach(now: string, held: ReadonlyMap<string, string[]>): Promise<void> {
+  async #reattach(now: string, held: ReadonlyMap<string, readonly Holding[]>): Promise<void> {
     for (const registration of [...this.#registrations]) {
       if (!this.#registrations.has(registration)) continue;
       const { namespace, params, port } = registration;
       const { worker } = registration.link.registered;
-      const attempts = held.get(worker) ?? [];
+      const holdings = held.get(worker) ?? [];
+      const attempts = holdings.map(({ token }) => token);
       try {
         const row = await this.store.workers.read(worker);
         // It has registered anew by itself, or the next life is at it.
@@ -221,6 +221,10 @@ export class Engine {
         }
         const link = await this.#life.workers.register(namespace, { ...params, attempts }, port);
         registration.link = link;
+        // Who waits for children has told the last life that they may have its slot.
+        for (const { token, isSuspended } of holdings) {
+          if (isSuspended && this.#life.pool.suspend(token)) this.#life.backlog.slotFreed();
+        }
         // Its socket closed meanwhile, and detached only from the last life.
         if (!this.#registrations.has(registration)) link.detach();
         for (const token of link.registered.drop) {

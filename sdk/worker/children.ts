@@ -97,11 +97,13 @@ export class Children {
 
   // Both only say what this process does: when the word is lost, a slot stays taken or is lent out.
   #giveSlotBack(): void {
+    this.#attempt.isWaiting = true;
     const { token } = this.#attempt.assignment;
     this.#parts.service.suspend({ token }).catch(ignore);
   }
 
   #takeSlot(): void {
+    this.#attempt.isWaiting = false;
     const { token } = this.#attempt.assignment;
     this.#parts.service.resume({ token }).catch(ignore);
   }

@@ -132,6 +132,7 @@ export class Worker implements WorkerHandle, WorkerPort {
   registeredAgain(registered: Registered): void {
     this.#registered = registered;
     this.#drop(registered.drop);
+    this.#sayWaiting();
     // It may have been away when it said so, or have gone by what it reported since.
     if (this.#state === "draining") void this.#sayDraining();
   }
@@ -173,6 +174,14 @@ export class Worker implements WorkerHandle, WorkerPort {
     await this.#sayDraining();
     if (this.#held.size > 0) await this.#idle();
     this.#finish("closed");
+  }
+
+  /** A node that has just taken the attempts over takes them to need their slots. */
+  #sayWaiting(): void {
+    const { service } = this.#surroundings;
+    for (const [token, { isWaiting, isDropped }] of this.#held) {
+      if (isWaiting && !isDropped) service.suspend({ token }).catch(() => {});
+    }
   }
 
   async #sayDraining(): Promise<void> {

@@ -126,6 +126,19 @@ test("a slot is lent no more than to a thousand, and only by whoever holds it", 
   expect(worker.assignments).toHaveLength(3);
 });
 
+test("a slot that was lent stays so when its node begins another life", async () => {
+  await using rig = await EngineRig.start();
+  const worker = await rig.worker({ slots: 1 });
+  const parent = await rig.submit();
+  await rig.settle();
+  expect(await rig.service.suspend({ token: tokenOf(worker, parent) })).toEqual({ accepted: true });
+  await rig.store.nodes.remove(rig.node.engine.life.incarnation);
+  await rig.live(6_000, worker);
+  await rig.submit({ input: "the child that it waits for" });
+  await rig.settle();
+  expect(worker.inputs).toContain("the child that it waits for");
+});
+
 function childOf(token: string, name: string) {
   return { definition: job, input: 1, parent: { token, name } };
 }

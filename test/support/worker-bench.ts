@@ -41,6 +41,7 @@ export class WorkerBench {
     submit: Service["submit"];
     result: Service["result"];
     registerPipeline: Service["registerPipeline"];
+    suspend: Service["suspend"];
   } = {
     registerWorker: () => ({}),
     heartbeat: () => ({ drop: [] }),
@@ -52,6 +53,7 @@ export class WorkerBench {
     submit: async () => ({ id: "child", status: "ready", created: true }),
     result: async () => ({ id: "child", status: "succeeded" }),
     registerPipeline: () => Promise.reject(new Error("nobody expects a pipeline")),
+    suspend: async () => ({ accepted: true }),
   };
   #port: WorkerPort | undefined;
   #assigned = 0;
@@ -135,7 +137,7 @@ export class WorkerBench {
       submit: (params) => answer.submit(params),
       result: (params) => answer.result(params),
       registerPipeline: (params) => answer.registerPipeline(params),
-      suspend: async () => ({ accepted: true }),
+      suspend: (params) => answer.suspend(params),
       resume: async () => ({}),
     };
   }

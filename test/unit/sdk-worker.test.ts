@@ -571,6 +571,30 @@ describe("ctx.run", () => {
     expect(bench.reports).toMatchObject([{ kind: "complete" }]);
   });
 
+  test("says again that it waits to whoever has taken it over", async () => {
+    const { bench } = await benchWith(parent);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    bench.answers.result = async () => {
+      await promise;
+      return { id: "child", status: "succeeded", output: 7 };
+    };
+    const said: string[] = [];
+    bench.answers.suspend = async ({ token }) => {
+      said.push(token);
+      return { accepted: true };
+    };
+    bench.assign("parent");
+    await settle();
+    expect(said).toEqual(["token-1"]);
+    const registered = { worker: "w", leaseMs: 10_000, heartbeatMs: 3_000, keep: [], drop: [] };
+    bench.port.registeredAgain?.(registered);
+    expect(said).toEqual(["token-1", "token-1"]);
+    resolve();
+    await settle();
+    bench.port.registeredAgain?.(registered);
+    expect(said).toHaveLength(2);
+  });
+
   test("asks no more when its attempt is cancelled meanwhile", async () => {
     const { bench } = await benchWith(parent);
     let asked = 0;
