@@ -4,6 +4,7 @@ import { Loop } from "../ports/loop.ts";
 import type { Store } from "../store/store.ts";
 import type { Audience } from "./audience.ts";
 import type { Life } from "./life.ts";
+import { Retention } from "./retention.ts";
 
 const mailPollMs = 1_000;
 const timersPollMs = 1_000;
@@ -15,7 +16,6 @@ const tendMs = 1_000;
 const watchedPollMs = 1_000;
 const watchedAtOnce = 200;
 const retentionMs = 5_000;
-const retentionRows = 500;
 /** A run that begins this much too late was held up by a stall of this process. */
 const stallMs = 1_000;
 
@@ -86,13 +86,10 @@ export function createRounds(options: RoundsOptions): Rounds {
     watchedAt += watchedAtOnce;
     return life.watches.refresh(some);
   });
-  const retention = loop("retention", retentionMs, async () => {
-    if (options.retentionMs === null) return;
-    const before = clock.now() - options.retentionMs;
-    const deleted = await store.tasks.deleteEnded(before, retentionRows);
-    await store.workers.deleteEnded(before, retentionRows);
-    await store.mail.deleteOrphans();
-    if (deleted === retentionRows) retention.nudge();
+  const keptMs = options.retentionMs;
+  const retained = keptMs === null ? null : new Retention({ store, clock, keptMs });
+  const retention: Loop = loop("retention", retentionMs, async () => {
+    if (await retained?.deleteSome()) retention.nudge();
   });
 
   const all = [lease, reap, workers, strays, mail, timers, backlog, watched, retention];
