@@ -39,7 +39,7 @@ export class Engine {
   readonly entropy: Entropy;
   readonly preprocessing: Preprocessing;
   readonly #options: EngineOptions;
-  /** Its own, this one and those before. */
+  /** Its own, this one and those before it. */
   readonly #incarnations = new Set<string>();
   readonly #registrations = new Set<Registration>();
   readonly #process = ownProcess();
@@ -62,6 +62,7 @@ export class Engine {
       onAttention: (task, isWanted) => this.#attend(task, isWanted),
     });
     this.#life = this.#conceive();
+    this.#incarnations.add(this.#life.incarnation);
     this.#unobserve = (options.meters ?? silentMeters).observe({
       runningAttempts: () => this.#life.pool.heldCount,
       gatheredTurns: () => this.#life.commits.waitingCount,
@@ -168,7 +169,6 @@ export class Engine {
         if (life === this.#life) this.#rebirth = this.#liveAgain();
       },
     });
-    this.#incarnations.add(life.incarnation);
     return life;
   }
 
@@ -181,6 +181,7 @@ export class Engine {
         await life.lease.bury(before.incarnation);
         await life.begin();
         this.#life = life;
+        this.#incarnations.add(life.incarnation);
         // From here on nothing may throw: the next try would bury a life that is well.
         await this.#reattach(life.incarnation, held);
         for (const task of this.audience.attended()) this.#attend(task, true);

@@ -1,6 +1,6 @@
 import { isKantokuError, KantokuError } from "../../sdk/errors.ts";
 import type { GraphTask } from "../../sdk/protocol/graph.ts";
-import { limits, namePattern } from "../../sdk/protocol/limits.ts";
+import { limits, namePattern, priorityDefault } from "../../sdk/protocol/limits.ts";
 import type { SubmitParams } from "../../sdk/protocol/service.ts";
 import type { RetryPolicy } from "../../sdk/protocol/task.ts";
 import { encodePayload } from "../../sdk/values/payload.ts";
@@ -22,7 +22,6 @@ export interface CheckedSubmit {
   readonly trace: string | null;
 }
 
-const priorityDefault = 10;
 const int32Max = 2 ** 31 - 1;
 const delayMsMax = 100 * 365 * 24 * 3_600_000;
 const attemptsMax = 1_000_000;

@@ -41,5 +41,8 @@ export const limits = {
   waitMsMax: 10 * 60_000,
 } as const;
 
+/** Of a task that says none; smaller is first. */
+export const priorityDefault = 10;
+
 /** Names of definitions, workers, steps and namespaces; versions are written alike. */
 export const namePattern = /^[A-Za-z0-9_.:/-]{1,200}$/;

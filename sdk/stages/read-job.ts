@@ -1,4 +1,4 @@
-import { limits, namePattern } from "../protocol/limits.ts";
+import { limits, namePattern, priorityDefault } from "../protocol/limits.ts";
 import type { Complain } from "./problems.ts";
 
 /** A job as a stage document has it, its defaults filled in. */
@@ -15,7 +15,6 @@ export interface Job {
   readonly timeoutMs?: number;
 }
 
-const priorityDefault = 10;
 const retriesMax = 999_999;
 const timeoutSecondsMax = 100 * 365 * 24 * 3_600;
 
