@@ -8,7 +8,7 @@ import type { Audience } from "./audience.ts";
 import type { Backlog } from "./backlog.ts";
 import type { Foresight } from "./foresight.ts";
 import { failCaller, type TaskMessage } from "./messages.ts";
-import { linksOf, type TaskDraft } from "./pen.ts";
+import { leavesQueue, linksOf, type TaskDraft } from "./pen.ts";
 import type { Placements } from "./placements.ts";
 import type { Pool } from "./pool.ts";
 import { stepKey, type TaskActor } from "./task-actor.ts";
@@ -108,14 +108,19 @@ export class Aftermath {
       if (actor.mailbox.length > 0) this.#options.schedule(actor);
       return;
     }
-    this.#options.actors.remove(actor);
     const { identity, state } = actor;
+    if (actor.isClaimed && state.status === "ready") {
+      this.#backlog?.hold(actor);
+      if (actor.mailbox.length > 0) this.#options.schedule(actor);
+      return;
+    }
+    this.#options.actors.remove(actor);
     this.divert(identity.id, actor.mailbox.splice(0));
     if (actor.isClaimed) this.#backlog?.giveBack(actor);
     if (state.status === "ready") {
       const { namespace, definition } = identity;
       const head = { namespace, definition, version: state.version };
-      this.#backlog?.wasQueued(head);
+      this.#backlog?.wasQueued(head, actor);
       this.#options.queued(head);
     }
   }
@@ -134,8 +139,11 @@ export class Aftermath {
   rejected(draft: TaskDraft, error: StoreError, wasSent: boolean): void {
     const { actor, messages } = draft;
     actor.isCommitting = false;
+    // Before its slot is given to the next one of the kind.
+    if (leavesQueue(draft)) this.#backlog?.mistook();
     this.#takeBack(draft);
     if (linksOf(draft)?.isForetold) return this.#mistook(draft, error);
+    if (leavesQueue(draft) && error.fault !== "fenced") return this.#missed(draft);
     const failure = toKantokuError(error, wasSent);
     if (error.fault === "refused" && actor.state.owner !== null)
       return this.#revert(draft, failure);
@@ -159,6 +167,17 @@ export class Aftermath {
     this.#options.actors.remove(actor);
     this.divert(id, actor.mailbox.splice(0));
     if (error.fault === "fenced") this.#options.fenced();
+  }
+
+  /** It was taken from the queue for nothing: by another node, or by what else was in its batch. */
+  #missed({ actor, messages }: TaskDraft): void {
+    const { id } = actor.identity;
+    this.#options.actors.remove(actor);
+    for (const message of messages) {
+      if (message.type !== "assign") this.#options.reroute(id, message);
+    }
+    this.divert(id, actor.mailbox.splice(0));
+    if (actor.isClaimed) this.#backlog?.giveBack(actor);
   }
 
   /** Nothing of the turn was written and the task is still ours: it goes on as it was. */
@@ -188,7 +207,7 @@ export class Aftermath {
   /** The slot or the place in the queue that a turn counted on, when it was not committed. */
   #takeBack({ placement, state }: TaskDraft): void {
     if (placement !== null) this.#options.placements.giveBack(placement);
-    if (state.status === "ready") this.#backlog?.wasQueued(null);
+    if (state.status === "ready") this.#backlog?.wasNotQueued();
   }
 }
 

@@ -4,6 +4,7 @@ import type { Log } from "../ports/log.ts";
 import type { Meters } from "../ports/meters.ts";
 import type { TaskRow } from "../store/rows.ts";
 import type { Head, QueueStore } from "../store/store.ts";
+import { comesBefore, OwnQueue } from "./own-queue.ts";
 import type { Pool } from "./pool.ts";
 import { QueueKnowledge } from "./queue-knowledge.ts";
 import type { TaskActor } from "./task-actor.ts";
@@ -14,6 +15,8 @@ const claimTasksMax = 500;
 const prefetchWindowMs = 20;
 /** A claimed task that found no slot goes back: another node may have one. */
 const claimHeldMsMax = 1_000;
+/** So long after a mistake: whoever else takes from the queue is probably at it still. */
+const mistrustMs = 2_000;
 /** Suspects wait for a worker without one; so many of them do not keep others from a free slot. */
 const suspectsAside = 100;
 
@@ -26,14 +29,19 @@ export interface BacklogOptions {
   readonly meters: Meters;
   /** Brings a claimed row into memory; null: it cannot be read. */
   takeIn(row: TaskRow): TaskActor | null;
+  /** Whether a turn of the task is under way here. */
+  isCommitting(task: string): boolean;
   /** Reserves a slot of the worker for a claimed task. */
   assign(actor: TaskActor, worker: WorkerActor): void;
+  /** The same for one that nobody has claimed. */
+  takeUp(actor: TaskActor, worker: WorkerActor): void;
   release(actors: readonly TaskActor[]): void;
 }
 
 /**
  * What is ready and has no slot: the queue in the store, and the few tasks claimed from it that
- * wait in memory for a slot that is about to be free.
+ * wait in memory for a slot that is about to be free. While all that is there was left there by this
+ * node, no claim is needed (see OwnQueue).
  *
  * B1. A fresh task takes a slot at once only when every task that stands before it has one, too:
  *     age and priority go before arrival.
@@ -42,12 +50,14 @@ export interface BacklogOptions {
 export class Backlog {
   readonly #options: BacklogOptions;
   readonly #knowledge: QueueKnowledge;
+  readonly #own = new OwnQueue();
   readonly #claimed = new Map<string, Claimed[]>();
   #claimedCount = 0;
   #isClaiming = false;
   #isClaimDue = false;
   #isClosed = false;
   #freed: { at: number; count: number } = { at: 0, count: 0 };
+  #mistrustedUntil = 0;
 
   constructor(options: BacklogOptions) {
     this.#options = options;
@@ -57,7 +67,7 @@ export class Backlog {
   /** B1. */
   hasRoomAtOnce(head: Head): boolean {
     const free = this.#options.pool.freeSlotsFor(head);
-    return free > 0 && this.#knowledge.sparesOneOf(free, this.#claimedCount);
+    return free > 0 && this.#knowledge.sparesOneOf(free, this.#claimedCount + this.#own.size);
   }
 
   /** A turn under way leaves its task to the queue. */
@@ -65,20 +75,40 @@ export class Backlog {
     this.#knowledge.willQueue();
   }
 
-  /** That turn was committed, with the task at this head; or, with null, it was not. */
-  wasQueued(head: Head | null): void {
-    this.#knowledge.wasQueued(head);
-    if (head !== null) this.claimSoon();
+  /** That turn was committed, with the task at this head. */
+  wasQueued(head: Head, actor: TaskActor): void {
+    if (this.#remembers(head, actor)) this.#knowledge.willNotStand();
+    else this.#knowledge.stands(head);
+    this.claimSoon();
+  }
+
+  /** That turn was not committed. */
+  wasNotQueued(): void {
+    this.#knowledge.willNotStand();
   }
 
   /** Something may be in the queue now that this node did not put there. */
   noteUnknown(): void {
-    this.#knowledge.news();
+    this.#news();
     this.claimSoon();
+  }
+
+  /** A task was not in the queue any more, or is claimed like others from now on. */
+  mistook(): void {
+    this.#mistrustedUntil = this.#options.clock.monotonic() + mistrustMs;
+    this.noteUnknown();
+  }
+
+  /** Somebody here owns the task now who did not claim it. */
+  tookOver(row: TaskRow): void {
+    this.#own.drop(row);
   }
 
   /** The poll that finds what a lost hint did not tell. */
   lookAgain(): void {
+    const served = new Set(this.#options.pool.servedKeys());
+    this.#own.keepOnly(served);
+    this.#knowledge.keepOnly(served);
     this.#knowledge.doubt();
     this.claimSoon();
   }
@@ -137,7 +167,14 @@ export class Backlog {
     this.#releaseWhere(() => true);
   }
 
-  /** Claimed while its own commit was still unresolved: that is resolved now, and leaves it to the queue. */
+  /** It was claimed before the commit that queued it was answered, as that commit left it. */
+  hold(actor: TaskActor): void {
+    this.#knowledge.willNotStand();
+    this.#enter(actor);
+    this.fill();
+  }
+
+  /** It was claimed, and its commit leaves nothing to be claimed. */
   giveBack(actor: TaskActor): void {
     actor.isClaimed = false;
     this.#options.release([actor]);
@@ -151,7 +188,18 @@ export class Backlog {
     }
     if (stale.length === 0) return;
     this.#options.release(stale.map(({ actor }) => actor));
+    this.#news();
+  }
+
+  #remembers(head: Head, actor: TaskActor): boolean {
+    const isTrusted = this.#options.clock.monotonic() >= this.#mistrustedUntil;
+    if (!isTrusted || isSuspect(actor.snapshot.context)) return false;
+    return this.#options.pool.isServed(head) && this.#own.add(head, actor);
+  }
+
+  #news(): void {
     this.#knowledge.news();
+    this.#own.clear();
   }
 
   async #claimAll(): Promise<void> {
@@ -174,16 +222,41 @@ export class Backlog {
 
   /** True: the queue may hold more and there is room for it. */
   async #claimFor(group: Group): Promise<boolean> {
-    const heads = group.heads.filter((head) => this.#knowledge.mayHoldMore(head));
+    const heads = group.heads.filter((head) => this.#mayHoldMore(head));
     const limit = Math.min(claimTasksMax, group.room - this.#claimedAt(group.heads));
     if (heads.length === 0 || limit <= 0) return false;
+    const isAllOwn = this.#knowledge.isNothing;
+    if (isAllOwn && !heads.some((head) => this.#knowledge.isDoubted(head))) {
+      this.#fillFromOwn(heads);
+      return false;
+    }
     const learn = this.#knowledge.claiming(heads);
-    const rows = await this.#options.queue.claim(this.#options.node, heads, limit);
+    // Of what is remembered the first one shows whether anything else stands before it.
+    const wanted = isAllOwn && this.#own.size > 0 ? 1 : limit;
+    const rows = await this.#options.queue.claim(this.#options.node, heads, wanted);
     this.#options.meters.claimed(rows.length);
+    const others = rows.filter((row) => !this.#own.drop(row));
+    const strangers = others.filter(({ id }) => !this.#options.isCommitting(id));
+    learn(strangers, rows.length < wanted);
+    if (isAllOwn && strangers.length > 0) this.#news();
     for (const row of rows) this.#add(row);
-    learn(rows, rows.length < limit);
     this.fill();
-    return heads.some((head) => this.#knowledge.mayHoldMore(head));
+    return heads.some((head) => this.#mayHoldMore(head));
+  }
+
+  #mayHoldMore(head: Head): boolean {
+    return this.#knowledge.mayHoldMore(head) || this.#own.hasAt(head);
+  }
+
+  /** Gives what this node has queued itself the slots there are, as long as that is all there is. */
+  #fillFromOwn(heads: readonly Head[]): void {
+    for (;;) {
+      const first = this.#own.first(heads);
+      const worker = first === null ? null : this.#options.pool.pick(first.head, false);
+      if (first === null || worker === null) return;
+      this.#own.drop(first.actor.identity);
+      this.#options.takeUp(first.actor, worker);
+    }
   }
 
   /** Workers that serve the same definitions, and how many tasks they have room for. */
@@ -218,21 +291,24 @@ export class Backlog {
   #add(row: TaskRow): void {
     const actor = this.#options.takeIn(row);
     if (actor === null) return;
-    if (actor.isCommitting) {
-      // Its commit was applied and the answer lost: this claim came between that and the next try.
-      actor.isClaimed = true;
-      return;
-    }
-    if (actor.snapshot.value !== "ready") return;
-    const { namespace, definition } = row;
-    const head = { namespace, definition, version: row.version };
+    // Its commit is applied and not answered yet: see `hold`.
+    if (actor.isCommitting) actor.isClaimed = true;
+    else if (actor.snapshot.value === "ready") this.#enter(actor);
+  }
+
+  /** What was in memory without being owned is this node's by the claim. */
+  #enter(actor: TaskActor): void {
+    actor.state = { ...actor.state, owner: this.#options.node };
+    const { namespace, definition } = actor.identity;
+    const head = { namespace, definition, version: actor.state.version };
     const key = headKey(head);
     const entry: Claimed = { actor, head, key, claimedAt: this.#options.clock.monotonic() };
     actor.isClaimed = true;
     const entries = this.#claimed.get(key) ?? [];
     entries.push(entry);
-    if (entries.length > 1 && comesBefore(entry, entries[entries.length - 2])) {
-      entries.sort((a, b) => (comesBefore(a, b) ? -1 : 1));
+    const before = entries[entries.length - 2];
+    if (before !== undefined && comesBefore(actor, before.actor)) {
+      entries.sort((a, b) => (comesBefore(a.actor, b.actor) ? -1 : 1));
     }
     this.#claimed.set(key, entries);
     this.#claimedCount += 1;
@@ -242,7 +318,7 @@ export class Backlog {
     let best: { entry: Claimed; worker: WorkerActor } | null = null;
     for (const entries of this.#claimed.values()) {
       for (const entry of entries) {
-        if (best !== null && !comesBefore(entry, best.entry)) break;
+        if (best !== null && !comesBefore(entry.actor, best.entry.actor)) break;
         const isSuspected = isSuspect(entry.actor.snapshot.context);
         const worker = this.#options.pool.pick(entry.head, isSuspected);
         if (worker !== null) {
@@ -276,10 +352,4 @@ interface Claimed {
 interface Group {
   readonly heads: readonly Head[];
   room: number;
-}
-
-function comesBefore(a: Claimed, b: Claimed | undefined): boolean {
-  if (b === undefined) return true;
-  const priority = a.actor.identity.priority - b.actor.identity.priority;
-  return priority < 0 || (priority === 0 && a.actor.identity.id < b.actor.identity.id);
 }

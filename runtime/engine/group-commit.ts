@@ -9,7 +9,7 @@ import { type Committed, lanesDefault, type Turn } from "../store/turns.ts";
 export interface Draft {
   readonly turns: readonly Turn[];
   readonly bytes: number;
-  /** It holds only if all else in its batch is committed, too. */
+  /** A guess: it goes only if the batch goes as it is, and is left out where the store says no. */
   readonly isForetold?: boolean;
   committed(committed: Committed): void;
   /** Not written, for sure. `fenced` after a lost answer is the exception: see `wasSent`. */

@@ -127,7 +127,9 @@ export class Life {
       log,
       meters,
       takeIn: (row) => this.directory.takeIn(row),
+      isCommitting: (task) => this.directory.get(task)?.isCommitting === true,
       assign: (actor, worker) => this.directory.assign(actor, worker),
+      takeUp: (actor, worker) => this.directory.takeUp(actor, worker),
       release: (actors) => this.#release(actors.map(({ identity }) => identity.id)),
     });
     this.directory.connect(this.backlog);

@@ -221,8 +221,15 @@ export class Pen {
       timersSet: Array.from(this.#timersSet, ([kind, dueAt]) => ({ kind, dueAt })),
       timersCleared: [...this.#timersCleared],
       letters: this.letters,
+      ...(this.#wasQueued ? { leavesQueue: true } : {}),
       ...(this.#links === null ? {} : { links: this.#links }),
     };
+  }
+
+  /** It stood in the queue until now, and nobody has claimed it. */
+  get #wasQueued(): boolean {
+    const { rowSeq, state } = this.actor;
+    return rowSeq > 0 && state.status === "ready" && state.owner === null;
   }
 
   /** The one place where the machine's wishes become rows or effects. */
@@ -253,4 +260,8 @@ export class Pen {
 
 export function linksOf({ turn }: TaskDraft): TaskLinks | undefined {
   return turn.kind === "task" ? turn.links : undefined;
+}
+
+export function leavesQueue({ turn }: TaskDraft): boolean {
+  return turn.kind === "task" && turn.leavesQueue === true;
 }

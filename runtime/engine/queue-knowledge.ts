@@ -3,9 +3,9 @@ import type { Pool } from "./pool.ts";
 import { headKey } from "./worker-actor.ts";
 
 /**
- * What this node knows of the queue at the heads it serves: how many tasks stand there at most, or
- * that it cannot know. A fresh task may take a free slot at once only when there are slots for all
- * that stand before it.
+ * What this node knows of the queue at the heads it serves, beside what it remembers one by one
+ * (OwnQueue): how many tasks stand there at most, or that it cannot know. A fresh task may take a
+ * free slot at once only when there are slots for all that stand before it.
  *
  * Q1. A head is known from the moment a claim came back short: then only what this node queued
  *     since that claim began can stand there.
@@ -26,9 +26,15 @@ export class QueueKnowledge {
     this.#pool = pool;
   }
 
+  /** There is nothing but what is remembered. */
+  get isNothing(): boolean {
+    return this.#unknown.size === 0 && this.#standingTotal === 0;
+  }
+
   /** Whether this many free slots are more than those who stand before a fresh task need. */
-  sparesOneOf(freeSlots: number, claimed: number): boolean {
-    return this.#unknown.size === 0 && freeSlots > this.#standingTotal + this.#underway + claimed;
+  sparesOneOf(freeSlots: number, remembered: number): boolean {
+    const standing = this.#standingTotal + this.#underway + remembered;
+    return this.#unknown.size === 0 && freeSlots > standing;
   }
 
   mayHoldMore(head: Head): boolean {
@@ -40,10 +46,15 @@ export class QueueKnowledge {
     this.#underway += 1;
   }
 
-  /** The turn was committed, and the task stands in the queue; or it was not. */
-  wasQueued(head: Head | null): void {
+  /** The turn is resolved: its task is remembered, or does not stand in the queue. */
+  willNotStand(): void {
     this.#underway -= 1;
-    if (head !== null && this.#pool.isServed(head)) this.#add(headKey(head), 1);
+  }
+
+  /** The turn was committed, and the task stands in the queue. */
+  stands(head: Head): void {
+    this.#underway -= 1;
+    if (this.#pool.isServed(head)) this.#add(headKey(head), 1);
   }
 
   /** Q2. */
@@ -55,9 +66,18 @@ export class QueueKnowledge {
     for (const key of this.#pool.servedKeys()) this.#unknown.add(key);
   }
 
+  /** What nobody here serves any more stands before nobody. */
+  keepOnly(served: ReadonlySet<string>): void {
+    for (const [key, count] of this.#standing) if (!served.has(key)) this.#add(key, -count);
+  }
+
   /** The next claim looks everywhere; until then what is known counts. */
   doubt(): void {
     for (const key of this.#pool.servedKeys()) this.#doubted.add(key);
+  }
+
+  isDoubted(head: Head): boolean {
+    return this.#doubted.has(headKey(head));
   }
 
   /** Call before a claim; give it what came back. */
@@ -66,13 +86,13 @@ export class QueueKnowledge {
     const before = heads.map((head) => this.#standing.get(headKey(head)) ?? 0);
     return (came, isShort) => {
       if (newsBefore !== this.#newsCount) return;
+      for (const head of heads) this.#doubted.delete(headKey(head));
       if (!isShort) {
         for (const head of came) this.#add(headKey(head), -1);
         return;
       }
       for (const [index, head] of heads.entries()) {
         this.#unknown.delete(headKey(head));
-        this.#doubted.delete(headKey(head));
         this.#add(headKey(head), -(before[index] ?? 0));
       }
     };

@@ -24,6 +24,7 @@ export class TaskDirectory {
   readonly #actors: TaskActors;
   readonly #placements: Placements;
   readonly #turns: TaskTurns;
+  #backlog: Backlog | null = null;
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
@@ -37,6 +38,7 @@ export class TaskDirectory {
   }
 
   connect(backlog: Backlog): void {
+    this.#backlog = backlog;
     this.#placements.connect(backlog);
     this.#turns.connect(backlog);
   }
@@ -57,6 +59,7 @@ export class TaskDirectory {
 
   /** A row whose ownership was just taken. What is in memory and owned is newer than the row. */
   adopt(row: TaskRow): TaskActor {
+    this.#backlog?.tookOver(row);
     const present = this.#actors.get(row.id);
     if (present !== undefined && (present.isCommitting || present.state.seq >= lastSeqOf(row))) {
       return present;
@@ -108,6 +111,12 @@ export class TaskDirectory {
     const { identity, state, snapshot } = actor;
     const candidate = { identity, version: state.version, snapshot };
     this.post(actor, { type: "assign", ...this.#placements.reserve(candidate, worker) });
+  }
+
+  /** The same for a task that this node left to the queue, and that nobody has claimed. */
+  takeUp(actor: TaskActor, worker: WorkerActor): void {
+    this.#actors.put(actor);
+    this.assign(actor, worker);
   }
 
   /** Drops what another node has taken over. */

@@ -7,7 +7,7 @@ import type { Backlog } from "./backlog.ts";
 import { Foresight } from "./foresight.ts";
 import type { BatchInMaking, Draft, GroupCommit } from "./group-commit.ts";
 import { type Caller, failCaller, type TaskMessage } from "./messages.ts";
-import { linksOf, type TaskDraft } from "./pen.ts";
+import { leavesQueue, linksOf, type TaskDraft } from "./pen.ts";
 import { createTaskActor, type TaskActor } from "./task-actor.ts";
 import { type TurnScope, takeTurn } from "./turn.ts";
 
@@ -78,6 +78,7 @@ export class TaskTurns {
     const own: Draft = {
       turns: [draft.turn],
       bytes: draft.bytes,
+      isForetold: leavesQueue(draft),
       committed: (committed) => this.#aftermath.committed(draft, committed),
       rejected: (error, wasSent) => this.#aftermath.rejected(draft, error, wasSent),
     };

@@ -125,15 +125,14 @@ export class Reports {
   async #end(ref: AttemptRef, write: (caller: Caller<Recorded>) => TaskMessage): Promise<Recorded> {
     const { pool } = this.#engine.life;
     const worker = this.#isHeldHere(ref) ? (pool.holderOf(ref.token)?.row.id ?? "") : "";
-    const isLetGo = pool.letGo(worker, ref.token);
+    // Before the message, so that a task that takes the slot is in the same commit.
+    if (pool.letGo(worker, ref.token)) this.#engine.life.backlog.slotFreed();
     try {
       const actor = await this.#reach(ref);
-      // After the message, so that a task that takes the slot is in the same commit.
       return await (actor === "recorded" || actor === "late"
         ? { answer: actor }
         : this.#post(actor, write));
     } finally {
-      if (isLetGo) this.#engine.life.backlog.slotFreed();
       // Before the answer: whoever drained knows by the last one that its place is free.
       if (this.#isDraining(worker)) await this.#engine.life.workers.ends.leaveIfDone(worker);
     }

@@ -23,6 +23,11 @@ export interface TaskTurn {
   readonly timersCleared: readonly TimerKind[];
   /** Ids of the letters that this turn consumed. */
   readonly letters: readonly string[];
+  /**
+   * It was ready and nobody's, and this turn takes it out of the queue without a claim. `stale` where
+   * another node was first.
+   */
+  readonly leavesQueue?: true;
   /** Absent for a task that has nothing to do with others. */
   readonly links?: TaskLinks;
 }

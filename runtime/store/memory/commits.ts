@@ -152,7 +152,7 @@ function judgeTask(tables: Tables, { node, turns }: Batch, turn: TaskTurn): void
     throw stale(turn, "it does not exist");
   } else if (row.seq !== turn.expectedSeq) {
     throw stale(turn, `it is at seq ${row.seq}`);
-  } else if (row.owner !== (turn.links?.isForetold === true ? null : node)) {
+  } else if (!isToBeWritten(row, turn, node)) {
     throw stale(turn, `it is owned by ${row.owner ?? "nobody"}`);
   }
   const isRestarted = turn.events.some(({ type }) => type === "task.restarted");
@@ -163,6 +163,11 @@ function judgeTask(tables: Tables, { node, turns }: Batch, turn: TaskTurn): void
   if (isRestarted && isBeingCancelled(tables, turn.id)) throw stale(turn, "a cancel is on its way");
   const missing = turn.letters.find((id) => !tables.letters.has(id));
   if (missing !== undefined) throw stale(turn, `it has no letter ${missing}`);
+}
+
+function isToBeWritten({ owner, status }: TaskRow, turn: TaskTurn, node: string): boolean {
+  if (turn.links?.isForetold === true) return owner === null;
+  return owner === node || (turn.leavesQueue === true && owner === null && status === "ready");
 }
 
 function isBeingCancelled({ letters }: Tables, task: string): boolean {

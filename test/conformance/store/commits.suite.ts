@@ -185,6 +185,50 @@ export function describeCommits(world: World): void {
       expect(await faultOf(node.commit(turnOf(rowOf(unowned))))).toBe("stale");
     });
 
+    test("takes a ready task that nobody has claimed out of the queue, beside one of its own", async () => {
+      const { store } = world;
+      const node = await enlistNode(store);
+      const [queued, left, own] = [submit(), submit(), submit({ state: { owner: node.id } })];
+      await node.commit(queued, left, own);
+      const running = { status: "running", owner: node.id, worker: newId() } as const;
+      await node.commit(
+        turnOf(rowOf(queued), { leavesQueue: true, state: running }),
+        turnOf(rowOf(own), { state: running }),
+      );
+      const rows = await store.tasks.readMany([queued.id, own.id]);
+      expect(rows.map(({ status, owner, seq }) => ({ status, owner, seq }))).toEqual(
+        Array(2).fill({ status: "running", owner: node.id, seq: 2 }),
+      );
+      expect(await store.queue.depth(head, 10)).toBe(1);
+      expect((await store.queue.claim(node.id, [head], 10)).map(({ id }) => id)).toEqual([left.id]);
+    });
+
+    test("takes one that this node has claimed after all", async () => {
+      const { store } = world;
+      const node = await enlistNode(store);
+      const queued = submit();
+      await node.commit(queued);
+      await store.queue.claim(node.id, [head], 1);
+      const running = { status: "running", owner: node.id, worker: newId() } as const;
+      await node.commit(turnOf(rowOf(queued), { leavesQueue: true, state: running }));
+      expect((await store.tasks.read("default", queued.id))?.status).toBe("running");
+    });
+
+    test("takes nothing that another node has claimed, or that has moved on", async () => {
+      const { store } = world;
+      const node = await enlistNode(store);
+      const other = await enlistNode(store);
+      const [claimed, waiting] = [submit(), submit({ state: { status: "waiting" } })];
+      await node.commit(claimed, waiting);
+      await store.queue.claim(other.id, [head], 1);
+      const running = { status: "running", owner: node.id, worker: newId() } as const;
+      for (const turn of [claimed, waiting]) {
+        const taking = turnOf(rowOf(turn), { leavesQueue: true, state: running });
+        expect(await faultOf(node.commit(taking))).toBe("stale");
+        expect((await store.tasks.read("default", turn.id))?.seq).toBe(1);
+      }
+    });
+
     test("is stale for a task that does not exist", async () => {
       const node = await enlistNode(world.store);
       const ghost = rowOf(submit({ state: { owner: node.id } }));

@@ -1,4 +1,5 @@
 import type { TaskTurn } from "../../turns.ts";
+import { plainArray } from "../arrays.ts";
 import type { Parameter } from "../line.ts";
 import { eventRows } from "./append-events.ts";
 import { type Column, type Rows, rowsOf } from "./columns.ts";
@@ -54,6 +55,11 @@ with ${passage.clauses} given as (${given.sql}
   where ${passage.isOpen}
 )`;
 
+/** What nobody claimed leaves the queue here. */
+const unqueued = (ids: number, { isOpen }: Passage) => `, unqueued as (
+  delete from kantoku.ready where id = any ($${ids}::text::uuid[]) and ${isOpen}
+)`;
+
 const queued = `, queued as (
   insert into kantoku.ready (id, namespace, definition, version, priority)
   select id, namespace, definition, version, priority from touched
@@ -76,6 +82,12 @@ const update: Variant = {
   set: fromGiven,
   mayWrite: "tasks.owner is not distinct from $1::uuid",
 };
+/** Of tasks that may be nobody's, too: they stand in the queue. */
+const take: Variant = {
+  ...update,
+  mayWrite: `(tasks.owner is not distinct from $1::uuid
+      or (tasks.owner is null and tasks.status = 'ready'))`,
+};
 /** Tasks that waited unowned for what ends in the same batch; with it comes their input. */
 const begin: Variant = {
   given: unowned,
@@ -93,15 +105,26 @@ export const updateTasks = {
     update.events.next,
     (passage) => updating(update, passage) + queued + watched(known, passage),
   ),
+  taking: inTwoForms(
+    take.events.next + 1,
+    (passage) =>
+      updating(take, passage) +
+      queued +
+      unqueued(take.events.next, passage) +
+      watched(known, passage),
+  ),
   foretold: { text: updating(begin, behindFence) + queued + watched(unowned, behindFence) },
 } as const;
 
 export function updateTasksStatement(node: string, updates: readonly TaskTurn[]): Statement {
-  return {
-    ...(updates.some(isQueued) ? updateTasks.queued : updateTasks.plain),
-    parameters: parametersOf(update, { node, updates }),
-    answers: "watched",
-  };
+  const parameters = parametersOf(update, { node, updates });
+  const taken = updates.filter(({ leavesQueue }) => leavesQueue === true);
+  if (taken.length > 0) {
+    const ids = plainArray(taken.map(({ id }) => id));
+    return { ...updateTasks.taking, parameters: [...parameters, ids], answers: "watched" };
+  }
+  const forms = updates.some(isQueued) ? updateTasks.queued : updateTasks.plain;
+  return { ...forms, parameters, answers: "watched" };
 }
 
 export function updateForetoldStatement(node: string, updates: readonly TaskTurn[]): Statement {
