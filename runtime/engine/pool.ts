@@ -119,9 +119,11 @@ export class Pool {
   /** An attempt of a task that ended without it, or of nobody: it takes a slot until it is reported. */
   holdAbandoned(worker: WorkerActor, attempt: { token: string; task: string }): void {
     const sentAt = this.#clock.monotonic();
+    // What lent its slot wakes up to be stopped; what was a suspect is one still, as in `abandon`.
+    this.resume(attempt.token);
     worker.holdings.set(attempt.token, {
       ...attempt,
-      isSuspect: false,
+      isSuspect: worker.suspects.has(attempt.token),
       sentAt,
       missedBeats: 0,
       isAbandoned: true,

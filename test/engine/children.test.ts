@@ -139,6 +139,23 @@ test("a slot that was lent stays so when its node begins another life", async ()
   expect(worker.inputs).toContain("the child that it waits for");
 });
 
+test("a slot that was lent is lent no more when the attempt that lent it is over", async () => {
+  await using rig = await EngineRig.start();
+  const worker = await rig.worker({ name: "w", slots: 1 });
+  const parent = await rig.submit({ attemptTimeoutMs: 1_000 });
+  const token = tokenOf(worker, parent);
+  await rig.service.suspend({ token });
+  await rig.advance(1_500);
+  expect(await rig.status(parent)).toBe("failed");
+  await worker.registerOn(rig.service, { name: "w" });
+  expect(worker.link.registered.drop).toEqual([token]);
+  await worker.complete(1, token);
+  await rig.submit();
+  await rig.submit();
+  expect(worker.mostRunning).toBe(1);
+  expect(worker.assignments).toHaveLength(2);
+});
+
 function childOf(token: string, name: string) {
   return { definition: job, input: 1, parent: { token, name } };
 }
