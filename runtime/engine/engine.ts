@@ -1,4 +1,4 @@
-import { isKantokuError, KantokuError } from "../../sdk/errors.ts";
+import { KantokuError } from "../../sdk/errors.ts";
 import type { RegisterParams, WorkerLink, WorkerPort } from "../../sdk/protocol/service.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Entropy } from "../ports/entropy.ts";
@@ -10,8 +10,8 @@ import { nodeLeaseMsDefault, type Store } from "../store/store.ts";
 import { lanesDefault } from "../store/turns.ts";
 import { Audience } from "./audience.ts";
 import { instanceOf, Life } from "./life.ts";
+import { Retinue } from "./retinue.ts";
 import type { Holding } from "./worker-actor.ts";
-import { dismiss } from "./worker-losses.ts";
 
 const restartDelayMs = 200;
 
@@ -39,9 +39,7 @@ export class Engine {
   readonly entropy: Entropy;
   readonly preprocessing: Preprocessing;
   readonly #options: EngineOptions;
-  /** Its own, this one and those before it. */
-  readonly #incarnations = new Set<string>();
-  readonly #registrations = new Set<Registration>();
+  readonly #retinue: Retinue;
   readonly #process = ownProcess();
   readonly #unobserve: () => void;
   #life: Life;
@@ -61,8 +59,8 @@ export class Engine {
       log: options.log,
       onAttention: (task, isWanted) => this.#attend(task, isWanted),
     });
+    this.#retinue = new Retinue({ store: options.store.workers, log: options.log });
     this.#life = this.#conceive();
-    this.#incarnations.add(this.#life.incarnation);
     this.#unobserve = (options.meters ?? silentMeters).observe({
       runningAttempts: () => this.#life.pool.heldCount,
       gatheredTurns: () => this.#life.commits.waitingCount,
@@ -104,38 +102,9 @@ export class Engine {
 
   async register(namespace: string, params: RegisterParams, port: WorkerPort): Promise<WorkerLink> {
     this.assertUp();
-    let registration: Registration | null = null;
-    // A worker that is lost or serves elsewhere is not taken along into the next life.
-    const leaveBehind = (): void => {
-      if (registration !== null) this.#registrations.delete(registration);
-    };
-    const watched: WorkerPort = {
-      assign: (assignment) => port.assign(assignment),
-      cancel: (cancellation) => port.cancel(cancellation),
-      superseded: () => {
-        leaveBehind();
-        port.superseded();
-      },
-      forgotten: () => {
-        leaveBehind();
-        port.forgotten?.();
-      },
-    };
-    const link = await this.#life.workers.register(namespace, params, watched);
-    const worker = link.registered.worker;
-    registration = { namespace, params: { ...params, worker }, port: watched, link };
-    for (const other of this.#registrations) {
-      if (other.link.registered.worker === worker) this.#registrations.delete(other);
-    }
-    this.#registrations.add(registration);
-    const own = registration;
-    return {
-      registered: link.registered,
-      detach: () => {
-        this.#registrations.delete(own);
-        own.link.detach();
-      },
-    };
+    await this.#retinue.giveWay(namespace, params);
+    this.assertUp();
+    return this.#retinue.register(this.#life, { namespace, params, port });
   }
 
   async stop(): Promise<void> {
@@ -181,9 +150,8 @@ export class Engine {
         await life.lease.bury(before.incarnation);
         await life.begin();
         this.#life = life;
-        this.#incarnations.add(life.incarnation);
         // From here on nothing may throw: the next try would bury a life that is well.
-        await this.#reattach(life.incarnation, held);
+        await this.#retinue.takeAlong(life, held);
         for (const task of this.audience.attended()) this.#attend(task, true);
         // What ended in a commit that the last life did not hear of.
         life.watches.look(this.audience.attended());
@@ -204,42 +172,6 @@ export class Engine {
     );
   }
 
-  /** Workers do not notice: their sockets are here and their attempts go on. */
-  async #reattach(now: string, held: ReadonlyMap<string, readonly Holding[]>): Promise<void> {
-    for (const registration of [...this.#registrations]) {
-      if (!this.#registrations.has(registration)) continue;
-      const { namespace, params, port } = registration;
-      const { worker } = registration.link.registered;
-      const holdings = held.get(worker) ?? [];
-      const attempts = holdings.map(({ token }) => token);
-      try {
-        const row = await this.store.workers.read(worker);
-        // It has registered anew by itself, or the next life is at it.
-        if (row?.node === now || this.#life.incarnation !== now) continue;
-        if (row === null || row.node === null || !this.#incarnations.has(row.node)) {
-          dismiss({ instance: params.instance, port }, row);
-          continue;
-        }
-        const link = await this.#life.workers.register(namespace, { ...params, attempts }, port);
-        registration.link = link;
-        // Who waits for children has told the last life that they may have its slot.
-        for (const { token, isSuspended } of holdings) {
-          if (isSuspended && this.#life.pool.suspend(token)) this.#life.backlog.slotFreed();
-        }
-        // Its socket closed meanwhile, and detached only from the last life.
-        if (!this.#registrations.has(registration)) link.detach();
-        for (const token of link.registered.drop) {
-          port.cancel({ token, reason: "the attempt is over", graceMs: 0 });
-        }
-      } catch (error) {
-        this.log.warn("worker not taken along", { worker: params.worker, error });
-        this.#registrations.delete(registration);
-        // For any other reason it is unknown here: its next heartbeat hears so, and it registers.
-        if (isKantokuError(error, "conflict")) port.superseded();
-      }
-    }
-  }
-
   /** While other nodes live, a task that does not run here is watched in the store. */
   #attend(task: string, isWanted: boolean): void {
     const life = this.#life;
@@ -250,11 +182,4 @@ export class Engine {
       this.log.warn("watch failed; the poll will look", { task, error });
     });
   }
-}
-
-interface Registration {
-  readonly namespace: string;
-  readonly params: RegisterParams;
-  readonly port: WorkerPort;
-  link: WorkerLink;
 }

@@ -416,6 +416,59 @@ describe("a node that lost its lease", () => {
     await rig.advance(2_000);
     expect(await rig.submit()).toBeDefined();
   });
+
+  describe("and whose worker registers by itself meanwhile", () => {
+    /** A worker with an attempt, of which the next life has not read yet what runs on it. */
+    async function startTakingAlong(call: "workers.read" | "tasks.acquireOfWorker") {
+      const rig = await EngineRig.start();
+      const worker = await rig.worker({ name: "w", slots: 2 });
+      const id = await rig.submit({ input: 1 });
+      await rig.store.nodes.remove(rig.node.engine.life.incarnation);
+      const goOn = rig.node.store.holdAnswers(call);
+      await rig.advance(4_000);
+      return { rig, worker, id, goOn };
+    }
+
+    test("lets it, and the worker is not superseded by itself", async () => {
+      const { rig, worker, id, goOn } = await startTakingAlong("tasks.acquireOfWorker");
+      await using _ = rig;
+      const registered = worker.registerOn(rig.service, { name: "w", slots: 2 });
+      await rig.settle();
+      goOn();
+      await registered;
+      expect(worker.isSuperseded).toBe(false);
+      await rig.submit({ input: 2 });
+      await rig.live(6_000, worker);
+      expect(worker.inputs).toEqual([1, 2]);
+      expect(await rig.eventsOf(id, "attempt.lost")).toEqual([]);
+    });
+
+    test("does not take it along as it was before", async () => {
+      const { rig, worker, goOn } = await startTakingAlong("workers.read");
+      await using _ = rig;
+      const registered = worker.registerOn(rig.service, { name: "w", slots: 2 });
+      await rig.settle();
+      const next = await rig.submit({ input: 2 });
+      goOn();
+      await registered;
+      await rig.live(6_000, worker);
+      expect(worker.inputs).toEqual([1, 2]);
+      expect(await rig.eventsOf(next, "attempt.lost")).toEqual([]);
+    });
+
+    test("does not turn its registration into a conflict", async () => {
+      const { rig, worker, goOn } = await startTakingAlong("workers.read");
+      await using _ = rig;
+      const goOnToo = rig.node.store.holdAnswers("tasks.acquireOfWorker");
+      const registered = worker.registerOn(rig.service, { name: "w", slots: 2 });
+      await rig.settle();
+      goOn();
+      await rig.settle();
+      goOnToo();
+      await registered;
+      expect(worker.isSuperseded).toBe(false);
+    });
+  });
 });
 
 async function watchNow<T>(promise: Promise<T>): Promise<{ value: T | undefined; error: unknown }> {
