@@ -11,7 +11,6 @@ import { lanesDefault } from "../store/turns.ts";
 import { Audience } from "./audience.ts";
 import { instanceOf, Life } from "./life.ts";
 import { Retinue } from "./retinue.ts";
-import type { Holding } from "./worker-actor.ts";
 
 const restartDelayMs = 200;
 
@@ -135,7 +134,9 @@ export class Engine {
       retentionMs: retentionMs ?? null,
       onDeath: () => {
         // Of one that never came to be the node, or is it no more, nothing has to follow.
-        if (life === this.#life) this.#rebirth = this.#liveAgain();
+        if (life !== this.#life) return;
+        this.#retinue.noteHeld(life);
+        this.#rebirth = this.#liveAgain();
       },
     });
     return life;
@@ -144,14 +145,13 @@ export class Engine {
   async #liveAgain(): Promise<void> {
     while (!this.#isStopping) {
       const before = this.#life;
-      const held = this.#heldBy(before);
       const life = this.#conceive();
       try {
         await life.lease.bury(before.incarnation);
         await life.begin();
         this.#life = life;
         // From here on nothing may throw: the next try would bury a life that is well.
-        await this.#retinue.takeAlong(life, held);
+        await this.#retinue.takeAlong(life);
         for (const task of this.audience.attended()) this.#attend(task, true);
         // What ended in a commit that the last life did not hear of.
         life.watches.look(this.audience.attended());
@@ -161,15 +161,6 @@ export class Engine {
         await new Promise<void>((resolve) => this.#options.clock.after(restartDelayMs, resolve));
       }
     }
-  }
-
-  #heldBy(life: Life): Map<string, Holding[]> {
-    return new Map(
-      Array.from(life.pool.all(), (worker) => [
-        worker.row.id,
-        [...worker.holdings.values()].filter(({ sentAt }) => sentAt !== null),
-      ]),
-    );
   }
 
   /** While other nodes live, a task that does not run here is watched in the store. */

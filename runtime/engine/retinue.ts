@@ -51,6 +51,8 @@ export class Retinue {
       params: { ...params, worker },
       port: watched,
       link,
+      incarnation: life.incarnation,
+      held: [],
       takenAlong: Promise.resolve(),
     };
     for (const other of this.#registrations) {
@@ -81,26 +83,32 @@ export class Retinue {
     }
   }
 
-  /** Into this life, one after the other, with what they held in the last. */
-  async takeAlong(life: Life, held: ReadonlyMap<string, readonly Holding[]>): Promise<void> {
+  /** The life is over. Of whom it had not reached yet it knows less than the one before. */
+  noteHeld({ incarnation, pool }: Life): void {
+    for (const registration of this.#registrations) {
+      if (registration.incarnation !== incarnation) continue;
+      const holdings = pool.get(registration.link.registered.worker)?.holdings.values() ?? [];
+      registration.held = [...holdings].filter(({ sentAt }) => sentAt !== null);
+    }
+  }
+
+  /** Into this life, one after the other, until it is over, too: the next begins with all of them. */
+  async takeAlong(life: Life): Promise<void> {
     this.#incarnations.add(life.incarnation);
     for (const registration of [...this.#registrations]) {
+      if (life.isOver) return;
       if (!this.#registrations.has(registration)) continue;
-      const holdings = held.get(registration.link.registered.worker) ?? [];
-      registration.takenAlong = this.#takeOne(registration, { life, holdings });
+      registration.takenAlong = this.#takeOne(registration, life);
       await registration.takenAlong;
     }
   }
 
-  async #takeOne(
-    registration: Registration,
-    { life, holdings }: { readonly life: Life; readonly holdings: readonly Holding[] },
-  ): Promise<void> {
-    const { namespace, params, port } = registration;
-    const attempts = holdings.map(({ token }) => token);
+  async #takeOne(registration: Registration, life: Life): Promise<void> {
+    const { namespace, params, port, held } = registration;
+    const attempts = held.map(({ token }) => token);
     try {
       const row = await this.#store.read(registration.link.registered.worker);
-      // It registers anew by itself, or has, or the next life is at it.
+      // It registers anew by itself, or has.
       const isLeft = !this.#registrations.has(registration);
       if (isLeft || row?.node === life.incarnation || life.isOver) return;
       if (row === null || row.node === null || !this.#incarnations.has(row.node)) {
@@ -108,9 +116,12 @@ export class Retinue {
         return;
       }
       const link = await life.workers.register(namespace, { ...params, attempts }, port);
+      if (life.isOver) return;
       registration.link = link;
+      registration.incarnation = life.incarnation;
+      registration.held = [];
       // Who waits for children has told the last life that they may have its slot.
-      for (const { token, isSuspended } of holdings) {
+      for (const { token, isSuspended } of held) {
         if (isSuspended && life.pool.suspend(token)) life.backlog.slotFreed();
       }
       // Its socket closed meanwhile, and detached only from the last life.
@@ -119,6 +130,7 @@ export class Retinue {
         port.cancel({ token, reason: "the attempt is over", graceMs: 0 });
       }
     } catch (error) {
+      if (life.isOver) return;
       this.#log.warn("worker not taken along", { worker: params.worker, error });
       this.#registrations.delete(registration);
       // For any other reason it is unknown here: its next heartbeat hears so, and it registers.
@@ -132,6 +144,10 @@ interface Registration {
   readonly params: RegisterParams;
   readonly port: WorkerPort;
   link: WorkerLink;
+  /** The life that it is registered in. */
+  incarnation: string;
+  /** What it held when that life ended. */
+  held: readonly Holding[];
   /** Resolves once nobody is at taking it along. */
   takenAlong: Promise<void>;
 }

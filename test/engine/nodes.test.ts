@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { EngineRig } from "../support/engine-rig.ts";
 import { Listener } from "../support/listener.ts";
-import { watch } from "../support/outcome.ts";
+import { errorOf, watch } from "../support/outcome.ts";
 
 /** Two nodes that know of each other. */
 async function startTwo(): Promise<{
@@ -415,6 +415,50 @@ describe("a node that lost its lease", () => {
     });
     await rig.advance(2_000);
     expect(await rig.submit()).toBeDefined();
+  });
+
+  test("again, while it takes its workers along, loses none of their attempts", async () => {
+    await using rig = await EngineRig.start();
+    const workers = [await rig.worker({ name: "a" }), await rig.worker({ name: "b" })];
+    const ids = [await rig.submit({ input: 1 }), await rig.submit({ input: 2 })];
+    const goOn = rig.node.store.holdAnswers("tasks.acquireOfWorker");
+    for (let times = 0; times < 2; times += 1) {
+      await rig.store.nodes.remove(rig.node.engine.life.incarnation);
+      await rig.advance(4_000);
+    }
+    goOn();
+    await rig.live(6_000, ...workers);
+    for (const id of ids) expect(await rig.eventsOf(id, "attempt.lost")).toEqual([]);
+    for (const worker of workers) expect(await worker.complete(1)).toEqual({ answer: "recorded" });
+  });
+
+  test("again, in the middle of a registration, takes that worker along all the same", async () => {
+    await using rig = await EngineRig.start();
+    const worker = await rig.worker();
+    const id = await rig.submit();
+    await rig.store.nodes.remove(rig.node.engine.life.incarnation);
+    rig.node.store.plan({ fault: "unavailable", times: 100 });
+    await rig.advance(3_000);
+    await rig.store.nodes.remove(rig.node.engine.life.incarnation);
+    await rig.advance(3_000);
+    rig.node.store.heal();
+    await rig.advance(2_000);
+    await rig.live(6_000, worker);
+    expect(await rig.eventsOf(id, "attempt.lost")).toEqual([]);
+    expect(await worker.complete(1)).toEqual({ answer: "recorded" });
+  });
+
+  test("takes along what was reported while it was nobody", async () => {
+    await using rig = await EngineRig.start();
+    const worker = await rig.worker();
+    const id = await rig.submit();
+    await rig.store.nodes.remove(rig.node.engine.life.incarnation);
+    rig.node.store.failNext("nodes.enlist", 5);
+    await rig.advance(2_600);
+    expect((await errorOf(worker.complete("done"))).code).toBe("busy");
+    await rig.advance(2_000);
+    expect(await rig.eventsOf(id, "attempt.lost")).toEqual([]);
+    expect(await worker.complete("done")).toEqual({ answer: "recorded" });
   });
 
   describe("and whose worker registers by itself meanwhile", () => {
