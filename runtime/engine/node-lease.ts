@@ -41,9 +41,17 @@ export class NodeLease {
     this.#renewedAt = this.#contactSince;
   }
 
-  /** For how long the contact with the database has been unbroken. */
+  /** For how long the contact with the database has been unbroken; 0 while a renewal is overdue. */
   get watchedMs(): number {
-    return this.#options.clock.monotonic() - this.#contactSince;
+    return this.#isOverdue ? 0 : this.#options.clock.monotonic() - this.#contactSince;
+  }
+
+  /**
+   * No error tells of a database, or of a process, that stands still. When the database has done so
+   * for three quarters of a lease, peers that renew every quarter may have lost theirs by it.
+   */
+  get #isOverdue(): boolean {
+    return this.#options.clock.monotonic() - this.#renewedAt > this.#options.leaseMs / 2;
   }
 
   async enlist(): Promise<void> {
@@ -63,18 +71,13 @@ export class NodeLease {
       if (renewed === null) return this.#options.onLost();
       this.#options.clock.correct(renewed.now, askedAt);
       this.nodeCount = renewed.nodes;
-      this.#noteRenewal();
+      const now = this.#options.clock.monotonic();
+      if (this.#isOverdue) this.#contactSince = now;
+      this.#renewedAt = now;
     } catch (error) {
       this.#contactSince = this.#options.clock.monotonic();
       log.warn("node lease not renewed", { node: incarnation, error });
     }
-  }
-
-  /** No error tells of a database, or of a process, that stood still for a while. */
-  #noteRenewal(): void {
-    const now = this.#options.clock.monotonic();
-    if (now - this.#renewedAt > this.#options.leaseMs) this.#contactSince = now;
-    this.#renewedAt = now;
   }
 
   /** L2, L3. */

@@ -29,7 +29,10 @@ function startLease({ expired }: { expired: readonly string[] }) {
       await lease.renew();
     }
   };
-  return { lease, removed, renewEvery };
+  const pass = (ms: number) => {
+    now += ms;
+  };
+  return { lease, removed, renewEvery, pass };
 }
 
 test("a peer is reaped after a lease of unbroken contact", async () => {
@@ -42,15 +45,29 @@ test("a peer is reaped after a lease of unbroken contact", async () => {
   expect(removed).toEqual(["peer"]);
 });
 
-test("renewals that come late are no contact, although none failed", async () => {
-  const { lease, removed, renewEvery } = startLease({ expired: ["peer"] });
+test.each([15_000, 8_000])(
+  "renewals that come late are no contact, although none failed: after %i ms",
+  async (lateMs) => {
+    const { lease, removed, renewEvery } = startLease({ expired: ["peer"] });
+    await renewEvery(2_500, 10);
+    await renewEvery(lateMs, 1);
+    await lease.reap();
+    expect(removed).toEqual([]);
+    await renewEvery(2_500, 4);
+    await lease.reap();
+    expect(removed).toEqual(["peer"]);
+  },
+);
+
+test("there is no contact while a renewal is overdue", async () => {
+  const { lease, removed, renewEvery, pass } = startLease({ expired: ["peer"] });
   await renewEvery(2_500, 10);
-  await renewEvery(15_000, 1);
+  pass(4_000);
+  expect(lease.watchedMs).toBeGreaterThan(leaseMs);
+  pass(4_000);
+  expect(lease.watchedMs).toBe(0);
   await lease.reap();
   expect(removed).toEqual([]);
-  await renewEvery(2_500, 4);
-  await lease.reap();
-  expect(removed).toEqual(["peer"]);
 });
 
 test("whose own lease is over, too, has been out of touch itself", async () => {
