@@ -123,10 +123,10 @@ export class Reports {
 
   /** The worker has let go of the attempt, whatever comes of the report. */
   async #end(ref: AttemptRef, write: (caller: Caller<Recorded>) => TaskMessage): Promise<Recorded> {
-    const { pool } = this.#engine.life;
+    const { pool, backlog } = this.#engine.life;
     const worker = this.#isHeldHere(ref) ? (pool.holderOf(ref.token)?.row.id ?? "") : "";
-    // Before the message, so that a task that takes the slot is in the same commit.
-    if (pool.letGo(worker, ref.token)) this.#engine.life.backlog.slotFreed();
+    // In the tick of the report, so that a claimed task that takes the slot is in the same commit.
+    if (pool.letGo(worker, ref.token)) backlog.slotFreed();
     try {
       const actor = await this.#reach(ref);
       return await (actor === "recorded" || actor === "late"

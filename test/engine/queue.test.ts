@@ -91,6 +91,23 @@ describe("slots", () => {
     expect(rig.node.store.countOf("queue.claim") - claims).toBeLessThanOrEqual(4);
   });
 
+  test("go to a claimed task in the commit of the report that frees them", async () => {
+    await using rig = await EngineRig.start();
+    for (let task = 0; task < 12; task += 1) await rig.submit({ input: task });
+    const worker = await rig.worker({ slots: 4 });
+    await rig.settle();
+    // Slots that come free one upon another: more is claimed than there is room for just now.
+    await Promise.all([...worker.running.keys()].map((token) => worker.complete(1, token)));
+    await rig.settle();
+    const { sent } = rig.node.store;
+    const before = sent.length;
+    await worker.complete(1);
+    const commits = sent
+      .slice(before)
+      .map(({ turns }) => turns.flatMap(({ events }) => events.map(({ type }) => type)).toSorted());
+    expect(commits).toEqual([["attempt.assigned", "attempt.succeeded"]]);
+  });
+
   test("of the least loaded worker are taken first", async () => {
     await using rig = await EngineRig.start();
     const small = await rig.worker({ slots: 2, instance: "small" });
