@@ -61,7 +61,7 @@ export class Engine {
     this.#retinue = new Retinue({ store: options.store.workers, log: options.log });
     this.#life = this.#conceive();
     this.#unobserve = (options.meters ?? silentMeters).observe({
-      runningAttempts: () => this.#life.pool.heldCount,
+      runningAttempts: () => this.#life.pool.runningCount,
       gatheredTurns: () => this.#life.commits.waitingCount,
       connectedWorkers: () => this.#life.pool.attachedCount,
       liveSubscriptions: () => this.audience.followerCount,

@@ -20,11 +20,12 @@ export class Pool {
     this.#clock = clock;
   }
 
-  /** Attempts that workers of this node hold, abandoned ones included. */
-  get heldCount(): number {
-    let held = 0;
-    for (const { holdings } of this.#workers.values()) held += holdings.size;
-    return held;
+  /** Attempts that workers of this node have not reported, abandoned ones included. */
+  get runningCount(): number {
+    let running = 0;
+    for (const { holdings, reported } of this.#workers.values())
+      running += holdings.size - reported;
+    return running;
   }
 
   /** Workers whose process is in reach. */
@@ -112,12 +113,14 @@ export class Pool {
       missedBeats: 0,
       isAbandoned: false,
       isSuspended: false,
+      isReported: false,
     });
     if (holding.isSuspect) worker.suspects.add(holding.token);
   }
 
   /** An attempt of a task that ended without it, or of nobody: it takes a slot until it is reported. */
   holdAbandoned(worker: WorkerActor, attempt: { token: string; task: string }): void {
+    if (worker.holdings.get(attempt.token)?.isReported) return;
     const sentAt = this.#clock.monotonic();
     // What lent its slot wakes up to be stopped; what was a suspect is one still, as in `abandon`.
     this.resume(attempt.token);
@@ -128,23 +131,43 @@ export class Pool {
       missedBeats: 0,
       isAbandoned: true,
       isSuspended: false,
+      isReported: false,
     });
   }
 
   /** The worker's slot under this token is free again. */
   letGo(workerId: string, token: string): boolean {
     const worker = this.#workers.get(workerId);
-    if (worker === undefined) return false;
+    const holding = worker?.holdings.get(token);
+    if (worker === undefined || holding === undefined) return false;
     worker.suspects.delete(token);
-    if (worker.holdings.get(token)?.isSuspended) worker.suspended -= 1;
+    if (holding.isSuspended) worker.suspended -= 1;
+    if (holding.isReported) worker.reported -= 1;
     return worker.holdings.delete(token);
+  }
+
+  /**
+   * The worker's slot is free, and its suspicion is over: whoever gets the slot does not wait for the
+   * commit. Until then it is held all the same, or a node that begins again, and does not know of the
+   * report, would take the attempt for lost. False: it is reported already, or nobody holds it.
+   */
+  report(workerId: string, token: string): boolean {
+    const worker = this.#workers.get(workerId);
+    const holding = worker?.holdings.get(token);
+    if (worker === undefined || holding === undefined || holding.isReported) return false;
+    worker.suspects.delete(token);
+    if (holding.isSuspended) worker.suspended -= 1;
+    holding.isSuspended = false;
+    holding.isReported = true;
+    worker.reported += 1;
+    return true;
   }
 
   /** Frees the slot of an attempt that waits. False: it keeps it, or nobody holds it. */
   suspend(token: string): boolean {
     const worker = this.holderOf(token);
     const holding = worker?.holdings.get(token);
-    if (worker === undefined || holding === undefined) return false;
+    if (worker === undefined || holding === undefined || holding.isReported) return false;
     if (holding.isSuspended) return true;
     if (worker.suspended >= suspendedMax) return false;
     holding.isSuspended = true;
@@ -177,6 +200,8 @@ export class Pool {
     const holding = this.#workers.get(workerId)?.holdings.get(token);
     if (holding === undefined) return false;
     if (holding.sentAt === null) return this.letGo(workerId, token);
+    // Its slot is free already.
+    if (holding.isReported) this.letGo(workerId, token);
     // Still a suspect, if it was one: what nobody waits for any more can kill its worker all the same.
     holding.isAbandoned = true;
     return false;

@@ -45,7 +45,7 @@ export function reconcile(
       const kept = worker.holdings.get(token);
       if (kept !== undefined) kept.sentAt = clock.monotonic();
       keep.push(token);
-    } else if (holding === undefined || holding.sentAt !== null) {
+    } else if (holding === undefined || (holding.sentAt !== null && !holding.isReported)) {
       pool.letGo(worker.row.id, token);
       const reason = claims.isSameProcess ? "undelivered" : "process replaced";
       losses.lose(id, token, { reason, counts: !claims.isSameProcess && !claims.wasDraining });
@@ -53,11 +53,12 @@ export function reconcile(
   }
   const kept = new Set(keep);
   const drop = [...claims.listed].filter((token) => !kept.has(token));
-  for (const { token, task, sentAt } of [...worker.holdings.values()]) {
+  for (const { token, task, sentAt, isReported } of [...worker.holdings.values()]) {
     const actor = directory.get(task);
     const isRunning = actor?.snapshot.context.token === token;
     const isOnItsWay = sentAt === null && (actor?.isCommitting || actor?.isScheduled);
-    if (kept.has(token) || isOnItsWay) continue;
+    // Of what is reported its own turn decides.
+    if (kept.has(token) || isOnItsWay || isReported) continue;
     // Committed before its tasks were read, or while they were: it is sent when all is reconciled.
     const isUnsent = isRunning && sentAt === null;
     if (isUnsent && (claims.wasHere || claims.held.includes(task))) continue;

@@ -191,6 +191,7 @@ export class Registrations {
       holdings: before?.holdings ?? new Map(),
       suspects: before?.suspects ?? new Set(),
       suspended: before?.suspended ?? 0,
+      reported: before?.reported ?? 0,
       definitions,
       heads,
       headsKey: heads.map(headKey).sort().join("\n\n"),

@@ -8,7 +8,7 @@ import type { WorkerTurn } from "../store/turns.ts";
 const workerFold = createFold(workerMachine);
 export type WorkerSnapshot = Standing<typeof workerMachine>;
 
-/** An attempt that takes one of the worker's slots, whether or not the task still waits for it. */
+/** An attempt that the worker has: in one of its slots, unless it is suspended or reported. */
 export interface Holding {
   readonly token: string;
   readonly task: string;
@@ -21,6 +21,8 @@ export interface Holding {
   isAbandoned: boolean;
   /** It waits for other tasks, in its process's memory, and takes no slot meanwhile. */
   isSuspended: boolean;
+  /** Its process is done with it; it is held until that is recorded, and takes no slot meanwhile. */
+  isReported: boolean;
 }
 
 /** A worker attached to this node: its committed row, its way out, and what it holds. */
@@ -33,14 +35,15 @@ export interface WorkerActor {
   /** Its place in the claims: workers that serve the same share one. */
   readonly headsKey: string;
   readonly suspects: Set<string>;
-  /** How many of its holdings take no slot. */
+  /** How many of its holdings take no slot, for either reason; none is both. */
   suspended: number;
+  reported: number;
   lastBeatAt: number;
   cancelGrace: (() => void) | null;
 }
 
-export function slotsTaken({ holdings, suspended }: WorkerActor): number {
-  return holdings.size - suspended;
+export function slotsTaken({ holdings, suspended, reported }: WorkerActor): number {
+  return holdings.size - suspended - reported;
 }
 
 export function freeSlots(worker: WorkerActor): number {

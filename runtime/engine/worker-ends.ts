@@ -58,7 +58,7 @@ export class WorkerEnds {
     }
   }
 
-  /** By the store, too: an attempt is let go as soon as its report comes, before that is committed. */
+  /** By the store, too: an attempt whose report could not be recorded is let go, and reported again. */
   async #holdsNothing({ id }: WorkerRow): Promise<boolean> {
     const { pool, store } = this.#options;
     if ((pool.get(id)?.holdings.size ?? 0) > 0) return false;

@@ -82,8 +82,8 @@ export class WorkerRegistry {
         (holding.isAbandoned ? drop : keep).push(holding.token);
         continue;
       }
-      const isOld = holding.sentAt !== null;
-      if (!isOld || ++holding.missedBeats < missedBeatsMax) continue;
+      const isAwaited = holding.sentAt !== null && !holding.isReported;
+      if (!isAwaited || ++holding.missedBeats < missedBeatsMax) continue;
       this.#letGo(id, holding);
     }
     return { keep, drop };

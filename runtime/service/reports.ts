@@ -121,18 +121,20 @@ export class Reports {
     await reading(() => this.#engine.store.tasks.saveProgress(task, text));
   }
 
-  /** The worker has let go of the attempt, whatever comes of the report. */
+  /** The worker is done with the attempt, whatever comes of the report. */
   async #end(ref: AttemptRef, write: (caller: Caller<Recorded>) => TaskMessage): Promise<Recorded> {
     const { pool, backlog } = this.#engine.life;
     const worker = this.#isHeldHere(ref) ? (pool.holderOf(ref.token)?.row.id ?? "") : "";
+    const isFirst = pool.report(worker, ref.token);
     // In the tick of the report, so that a claimed task that takes the slot is in the same commit.
-    if (pool.letGo(worker, ref.token)) backlog.slotFreed();
+    if (isFirst) backlog.slotFreed();
     try {
       const actor = await this.#reach(ref);
       return await (actor === "recorded" || actor === "late"
         ? { answer: actor }
         : this.#post(actor, write));
     } finally {
+      if (isFirst) pool.letGo(worker, ref.token);
       // Before the answer: whoever drained knows by the last one that its place is free.
       if (this.#isDraining(worker)) await this.#engine.life.workers.ends.leaveIfDone(worker);
     }

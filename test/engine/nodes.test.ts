@@ -461,6 +461,26 @@ describe("a node that lost its lease", () => {
     expect(await worker.complete("done")).toEqual({ answer: "recorded" });
   });
 
+  test("does not run again what was reported and not yet recorded", async () => {
+    await using rig = await EngineRig.start();
+    const worker = await rig.worker();
+    const id = await rig.submit();
+    rig.node.store.plan({ fault: "unavailable", times: 100 });
+    const reported = watch(worker.complete("done"));
+    await rig.settle();
+    await rig.store.nodes.remove(rig.node.engine.life.incarnation);
+    await rig.advance(4_000);
+    rig.node.store.heal();
+    await rig.advance(2_000);
+    expect(reported.error).toMatchObject({ code: "busy" });
+    expect(await worker.complete("done")).toEqual({ answer: "recorded" });
+    expect(await rig.types(id)).toEqual([
+      "task.submitted",
+      "attempt.assigned",
+      "attempt.succeeded",
+    ]);
+  });
+
   describe("and whose worker registers by itself meanwhile", () => {
     /** A worker with an attempt, of which the next life has not read yet what runs on it. */
     async function startTakingAlong(call: "workers.read" | "tasks.acquireOfWorker") {

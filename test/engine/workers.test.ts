@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { EngineRig } from "../support/engine-rig.ts";
-import { errorOf } from "../support/outcome.ts";
+import { errorOf, watch } from "../support/outcome.ts";
 import { enlistNode } from "../support/test-node.ts";
 import { register } from "../support/turns.ts";
 
@@ -194,6 +194,79 @@ describe("a heartbeat", () => {
     const beat = rig.service.heartbeat({ worker: rig.entropy.id(), attempts: [] });
     expect((await errorOf(beat)).code).toBe("not-found");
     expect(worker.isSuperseded).toBe(false);
+  });
+});
+
+describe("an attempt whose report is being committed", () => {
+  /** A worker of one slot that has reported; the commit is tried again and again. */
+  async function startReport() {
+    const rig = await EngineRig.start();
+    const worker = await rig.worker({ name: "w" });
+    const id = await rig.submit();
+    const { token } = worker.last;
+    const isReport = ({ turns }: { turns: readonly { id: string }[] }) =>
+      turns.some((turn) => turn.id === id);
+    rig.node.store.plan({ fault: "unavailable", times: 100, hits: isReport });
+    const reported = watch(worker.complete("done"));
+    await rig.settle();
+    const finish = async (): Promise<unknown> => {
+      rig.node.store.heal();
+      await rig.advance(2_000);
+      return reported.value;
+    };
+    return { rig, worker, id, token, finish };
+  }
+
+  test("is kept by heartbeats that list it, and not missed by those that do not", async () => {
+    const { rig, worker, id, token, finish } = await startReport();
+    await using _ = rig;
+    expect(await worker.beat([token])).toEqual({ keep: [token], drop: [] });
+    for (let beat = 0; beat < 3; beat += 1) await worker.beat([]);
+    expect(await finish()).toEqual({ answer: "recorded" });
+    expect(await rig.types(id)).toHaveLength(3);
+    expect(await worker.beat([token])).toEqual({ keep: [], drop: [token] });
+  });
+
+  test("takes no slot, also when its worker registers again", async () => {
+    const { rig, worker, token, finish } = await startReport();
+    await using _ = rig;
+    await worker.registerOn(rig.service, { name: "w", attempts: [token] });
+    expect(worker.link.registered).toMatchObject({ keep: [token], drop: [] });
+    await rig.submit({ input: "next" });
+    expect(worker.inputs).toContain("next");
+    expect(await finish()).toEqual({ answer: "recorded" });
+    await rig.submit({ input: "not while the next runs" });
+    expect(worker.mostRunning).toBe(1);
+  });
+
+  test("keeps a worker that drains from having gone", async () => {
+    const { rig, worker, finish } = await startReport();
+    await using _ = rig;
+    await worker.drain();
+    expect(await rig.service.listWorkers()).toMatchObject({ workers: [{ status: "draining" }] });
+    expect(await finish()).toEqual({ answer: "recorded" });
+    expect(await rig.service.listWorkers()).toMatchObject({ workers: [{ status: "gone" }] });
+  });
+
+  test("lends no slot that it does not take", async () => {
+    const { rig, worker, token, finish } = await startReport();
+    await using _ = rig;
+    expect(await rig.service.suspend({ token })).toEqual({ accepted: false });
+    expect(await finish()).toEqual({ answer: "recorded" });
+    await rig.submit();
+    await rig.submit();
+    expect(worker.mostRunning).toBe(1);
+  });
+
+  test("that lent its slot lends it no more afterwards", async () => {
+    await using rig = await EngineRig.start();
+    const worker = await rig.worker();
+    await rig.submit();
+    await rig.service.suspend({ token: worker.last.token });
+    await worker.complete();
+    await rig.submit();
+    await rig.submit();
+    expect(worker.mostRunning).toBe(1);
   });
 });
 
