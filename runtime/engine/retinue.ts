@@ -55,8 +55,11 @@ export class Retinue {
       held: [],
       takenAlong: Promise.resolve(),
     };
-    for (const other of this.#registrations) {
-      if (other.link.registered.worker === worker) this.#registrations.delete(other);
+    for (const other of [...this.#registrations]) {
+      if (other.link.registered.worker !== worker) continue;
+      this.#registrations.delete(other);
+      // This life has not taken it along: nobody else here tells the process that it was replaced.
+      if (other.params.instance !== params.instance) other.port.superseded();
     }
     this.#registrations.add(registration);
     const own = registration;

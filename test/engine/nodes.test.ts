@@ -481,7 +481,7 @@ describe("a node that lost its lease", () => {
     ]);
   });
 
-  describe("and whose worker registers by itself meanwhile", () => {
+  describe("and whose worker registers by itself before it is taken along", () => {
     /** A worker with an attempt, of which the next life has not read yet what runs on it. */
     async function startTakingAlong(call: "workers.read" | "tasks.acquireOfWorker") {
       const rig = await EngineRig.start();
@@ -518,6 +518,16 @@ describe("a node that lost its lease", () => {
       await rig.live(6_000, worker);
       expect(worker.inputs).toEqual([1, 2]);
       expect(await rig.eventsOf(next, "attempt.lost")).toEqual([]);
+    });
+
+    test("or another process under its name, which it hears of", async () => {
+      const { rig, worker, goOn } = await startTakingAlong("workers.read");
+      await using _ = rig;
+      const next = await rig.worker({ name: "w", instance: "instance-2" });
+      goOn();
+      await rig.settle();
+      expect(worker.isSuperseded).toBe(true);
+      expect(next.isSuperseded).toBe(false);
     });
 
     test("does not turn its registration into a conflict", async () => {
