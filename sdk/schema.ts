@@ -17,11 +17,15 @@ export class SchemaMismatch extends Error {
   readonly retryable = false;
   readonly issues: readonly SchemaIssue[];
 
-  constructor(code: SchemaMismatch["code"], issues: readonly StandardSchemaV1.Issue[]) {
+  /** `of` names what the value was meant for, where its reader could not tell. */
+  constructor(
+    code: SchemaMismatch["code"],
+    issues: readonly StandardSchemaV1.Issue[],
+    of?: string,
+  ) {
     const listed = issues.slice(0, issuesMax).map(toIssue);
-    super(
-      `${code}: ${listed.map(({ path, message }) => `${path || "value"}: ${message}`).join("; ")}`,
-    );
+    const faults = listed.map(({ path, message }) => `${path || "value"}: ${message}`).join("; ");
+    super(`${code}${of === undefined ? "" : ` of ${of}`}: ${faults}`);
     this.name = "SchemaMismatch";
     this.code = code;
     this.issues = listed;
@@ -39,11 +43,12 @@ export function parseWith<S extends Schema>(
   schema: S,
   value: unknown,
   code: SchemaMismatch["code"],
+  of?: string,
 ): Given<S> | Promise<Given<S>> {
   const result = schema["~standard"].validate(value);
   return result instanceof Promise
-    ? result.then((settled) => accept(settled, code))
-    : accept(result, code);
+    ? result.then((settled) => accept(settled, code, of))
+    : accept(result, code, of);
 }
 
 /** The JSON Schema of what a schema takes, where its library can write one. */
@@ -65,8 +70,9 @@ export function withIssues(error: TaskError, thrown: unknown): TaskError {
 function accept<Output>(
   result: StandardSchemaV1.Result<Output>,
   code: SchemaMismatch["code"],
+  of: string | undefined,
 ): Output {
-  if (result.issues) throw new SchemaMismatch(code, result.issues);
+  if (result.issues) throw new SchemaMismatch(code, result.issues, of);
   return result.value;
 }
 

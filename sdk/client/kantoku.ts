@@ -1,6 +1,7 @@
 import { SpanKind } from "@opentelemetry/api";
 import type { CallData } from "../call.ts";
 import type { AnyDefinition } from "../definition.ts";
+import { checkInputs } from "../graph/plain-input.ts";
 import { type Runnable, toCall } from "../graph/value.ts";
 import type { GraphView, PipelineView } from "../protocol/graph.ts";
 import type {
@@ -33,6 +34,7 @@ export interface Kantoku {
    * that takes unless told otherwise. A value to come, such as `call.map(…)`, is run like a call.
    * @throws KantokuError `task-failed`, `task-cancelled`, `task-timed-out`, `task-quarantined`;
    * `invalid-definition` for calls that cannot be one graph; `deadline-exceeded` when `waitMs` ends first (the task goes on)
+   * @throws SchemaMismatch for what a pipeline's schema refuses; then nothing was sent
    */
   run<Output>(call: Runnable<Output>, options?: RunOptions): Promise<Output>;
   /** Resolves once the task is durable. */
@@ -202,9 +204,11 @@ class ServiceClient implements Kantoku {
     send: (params: Submission["params"]) => Promise<Answer>,
   ): Promise<Answer> {
     try {
-      const { params, pipelines } = toSubmission(call, options);
+      const { params, pipelines, inputs } = toSubmission(call, options);
       if (pipelines.length === 0) return send(params);
-      return this.#registrations.ensure(pipelines).then(() => send(params));
+      return checkInputs(inputs)
+        .then(() => this.#registrations.ensure(pipelines))
+        .then(() => send(params));
     } catch (error) {
       return Promise.reject(error);
     }

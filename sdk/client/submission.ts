@@ -3,6 +3,7 @@ import { KantokuError } from "../errors.ts";
 import { ofOneTask } from "../graph/discover.ts";
 import { compositionOf } from "../graph/encode.ts";
 import type { AnyPipeline } from "../graph/pipeline.ts";
+import type { PlainInput } from "../graph/plain-input.ts";
 import { traitsOf } from "../graph/traits.ts";
 import type { Graph } from "../protocol/graph.ts";
 import type { GraphSubmit, SubmitParams } from "../protocol/service.ts";
@@ -42,14 +43,16 @@ export interface Submission {
   readonly params: SubmitParams | GraphSubmit;
   /** What has to be known before it can be sent. */
   readonly pipelines: readonly AnyPipeline[];
+  /** What their schemas have to take before. */
+  readonly inputs: readonly PlainInput[];
 }
 
 /** @throws KantokuError `invalid-definition` for a call that cannot be a graph */
 export function toSubmission(call: CallData, options: SubmitOptions): Submission {
-  const { graph, pipelines } = compositionOf(call);
+  const { graph, pipelines, inputs } = compositionOf(call);
   const params =
     graph === null ? toSubmitParams(call, withOwn(call, options)) : toGraphSubmit(graph, options);
-  return { params, pipelines };
+  return { params, pipelines, inputs };
 }
 
 type Draft = { -readonly [Key in keyof SubmitParams]: SubmitParams[Key] };

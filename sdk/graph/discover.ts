@@ -3,7 +3,8 @@ import { limits } from "../protocol/limits.ts";
 import { type Frame, frameOf, openFrame } from "./frame.ts";
 import { describe, type Origin, rootsOf } from "./origin.ts";
 import type { AnyPipeline } from "./pipeline.ts";
-import { openInput } from "./references.ts";
+import type { PlainInput } from "./plain-input.ts";
+import { type Opened, openInput } from "./references.ts";
 import type { Scope } from "./scope.ts";
 import { traitsOf } from "./traits.ts";
 
@@ -14,6 +15,8 @@ export interface Discovery {
   readonly frame: Frame;
   /** Those that calls are of, each after those that it uses itself. */
   readonly pipelines: ReadonlySet<AnyPipeline>;
+  /** Of those calls. */
+  readonly inputs: readonly PlainInput[];
   readonly problems: string[];
 }
 
@@ -23,12 +26,14 @@ export function discover(result: AnyCall, scope: Scope | undefined): Discovery {
   const frame = openFrame(scope);
   walk.visit(result, frame);
   if (walk.isTooLarge) walk.problems.push(`it has more than ${limits.graphTasksMax} tasks`);
-  return { frame, pipelines: walk.pipelines, problems: walk.problems };
+  const { pipelines, inputs, problems } = walk;
+  return { frame, pipelines, inputs, problems };
 }
 
 class Walk {
   readonly problems: string[] = [];
   readonly pipelines = new Set<AnyPipeline>();
+  readonly inputs: PlainInput[] = [];
   readonly #path: AnyCall[] = [];
   #tasks = 0;
   isTooLarge = false;
@@ -68,9 +73,14 @@ class Walk {
       if (traitsOf(each.result).scope !== each.scope) this.#complainOfResult(each.result, inner);
       else this.visit(each.result, inner);
     }
-    for (const used of pipeline?.uses ?? []) this.pipelines.add(used);
-    if (pipeline !== undefined) this.pipelines.add(pipeline);
+    if (pipeline !== undefined) this.#use(pipeline, opened);
     frame.calls.set(call, opened);
+  }
+
+  #use(pipeline: AnyPipeline, { data, references }: Opened): void {
+    for (const used of pipeline.uses) this.pipelines.add(used);
+    this.pipelines.add(pipeline);
+    if (references.length === 0) this.inputs.push({ pipeline, input: data });
   }
 
   #checkOptions(call: AnyCall, { label }: Scope): void {

@@ -5,6 +5,7 @@ import { type Discovery, discover } from "./discover.ts";
 import type { Frame } from "./frame.ts";
 import { nameCalls } from "./names.ts";
 import type { AnyPipeline } from "./pipeline.ts";
+import type { PlainInput } from "./plain-input.ts";
 import { toPointer } from "./pointer.ts";
 import { holdsReference, type Opened } from "./references.ts";
 import type { Scope } from "./scope.ts";
@@ -18,18 +19,21 @@ export interface Composition {
   readonly graph: Graph | null;
   /** The pipelines that it uses, each after those that it uses itself. */
   readonly pipelines: readonly AnyPipeline[];
+  /** What pipelines are given as it stands, here and in the bodies of these. */
+  readonly inputs: readonly PlainInput[];
 }
 
-const alone: Composition = { graph: null, pipelines: [] };
+const alone: Composition = { graph: null, pipelines: [], inputs: [] };
 
 /** @throws KantokuError `invalid-definition` with all `problems` in its data */
 export function compositionOf(call: CallData): Composition {
   const { after, when, onFailure, each, isValue, pipeline, scope } = traitsOf(call);
   const isComposed = after ?? when ?? onFailure ?? each ?? isValue ?? scope;
   if (isComposed === undefined && !holdsReference(call.input)) {
-    return pipeline === undefined ? alone : { graph: null, pipelines: withUsed(pipeline) };
+    return pipeline === undefined ? alone : ofPipeline(pipeline, call.input);
   }
-  return composeWithin(call as AnyCall, undefined);
+  const { graph, pipelines, inputs } = composeWithin(call as AnyCall, undefined);
+  return { graph, pipelines, inputs: [...inputs, ...givenIn(pipelines)] };
 }
 
 /** Null where nothing is composed. @throws KantokuError `invalid-definition` */
@@ -41,12 +45,12 @@ export function encodeGraph(call: CallData): Graph | null {
 export function composeWithin(
   result: AnyCall,
   scope: Scope | undefined,
-): { graph: Graph; pipelines: readonly AnyPipeline[] } {
+): Composition & { readonly graph: Graph } {
   const discovery = discover(result, scope);
-  const { frame, problems, pipelines } = discovery;
+  const { frame, problems, pipelines, inputs } = discovery;
   const graph = problems.length > 0 ? null : encodeFrame({ frame, result, problems }).graph;
   if (graph === null || problems.length > 0) throw refused(scope, problems);
-  return { graph, pipelines: [...pipelines] };
+  return { graph, pipelines: [...pipelines], inputs };
 }
 
 interface Part {
@@ -135,8 +139,13 @@ function encodeOrder(
   };
 }
 
-function withUsed(pipeline: AnyPipeline): readonly AnyPipeline[] {
-  return [...pipeline.uses, pipeline];
+function ofPipeline(pipeline: AnyPipeline, input: unknown): Composition {
+  const pipelines = [...pipeline.uses, pipeline];
+  return { graph: null, pipelines, inputs: [{ pipeline, input }, ...givenIn(pipelines)] };
+}
+
+function givenIn(pipelines: readonly AnyPipeline[]): readonly PlainInput[] {
+  return pipelines.flatMap(({ gives }) => gives);
 }
 
 function refused(scope: Scope | undefined, problems: readonly string[]): KantokuError {

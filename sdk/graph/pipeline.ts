@@ -8,6 +8,7 @@ import { encodePayload } from "../values/payload.ts";
 import { composeWithin } from "./encode.ts";
 import { makeCall } from "./made-call.ts";
 import { toPending } from "./pending.ts";
+import type { PlainInput } from "./plain-input.ts";
 import type { Composed, Pending, Reference } from "./reference.ts";
 import { type Scope, within } from "./scope.ts";
 import { sha256 } from "./sha-256.ts";
@@ -29,6 +30,9 @@ export interface AnyPipeline {
   readonly graph: Graph;
   /** Other pipelines in it, each after those that it uses itself. */
   readonly uses: readonly AnyPipeline[];
+  readonly input: Schema | undefined;
+  /** What its body gives to other pipelines as it stands. */
+  readonly gives: readonly PlainInput[];
 }
 
 /** A named graph. Applying it to an input makes a call of this very version of it. */
@@ -46,7 +50,8 @@ export interface PipelineOptions {
 /**
  * Defines a pipeline. Its body is called once, here, with an input to come, and gives the call or the
  * value to come that is the pipeline's output. Schemas say what its input and output are, to the compiler and, as JSON
- * Schemas, to whoever asks for the body; the tasks in it check what they take.
+ * Schemas, to whoever asks for the body. An input of which nothing is to come is checked by its schema before a call is
+ * sent, and sent as it was given; the tasks in the body check what they take.
  * @throws KantokuError `invalid-definition`
  */
 export function pipeline<InputSchema extends Schema, OutputSchema extends Schema>(
@@ -81,7 +86,7 @@ export function pipeline(
   if (!namePattern.test(name)) throw invalid(scope, `its name must match ${namePattern}`);
   const result = within(scope, () => toCall(body(toPending({ kind: "given", scope }) as never)));
   if (!isCall(result)) throw invalid(scope, "its body must give a call or a value to come");
-  const { graph: composed, pipelines } = composeWithin(result, scope);
+  const { graph: composed, pipelines, inputs } = composeWithin(result, scope);
   const inputSchema = options.input && toJsonSchema(options.input);
   const outputSchema = options.output && toJsonSchema(options.output);
   const data: PipelineBody = settled(scope, {
@@ -93,7 +98,15 @@ export function pipeline(
   const version = sha256(canonicalJson(data)).slice(0, versionLength);
   const fixed = { definition: name, version, ...(options.labels && { labels: options.labels }) };
   const call = (input?: unknown): Call => makeCall(fixed, input, { pipeline: defined });
-  const facts = { kind: "pipeline", version, body: data, graph, uses: pipelines } as const;
+  const facts = {
+    kind: "pipeline",
+    version,
+    body: data,
+    graph,
+    uses: pipelines,
+    input: options.input,
+    gives: inputs,
+  } as const;
   // A function's own `name` is not writable, but may be redefined.
   Object.defineProperty(call, "name", { value: name, enumerable: true });
   const defined = Object.freeze(Object.assign(call, facts));

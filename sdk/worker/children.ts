@@ -4,6 +4,7 @@ import { Registrations } from "../client/registrations.ts";
 import { toSubmission } from "../client/submission.ts";
 import type { ChildHandle, ChildOptions } from "../context.ts";
 import { KantokuError } from "../errors.ts";
+import { checkInputs } from "../graph/plain-input.ts";
 import { type Runnable, toCall } from "../graph/value.ts";
 import type { RunResult, Service } from "../protocol/service.ts";
 import type { TaskRef } from "../protocol/task.ts";
@@ -45,7 +46,8 @@ export class Children {
 
   async #submit<Output>(call: CallData<Output>, name: string): Promise<ChildHandle<Output>> {
     this.#attempt.throwIfAborted();
-    const { params: keyed, pipelines } = toSubmission(call, {});
+    const { params: keyed, pipelines, inputs } = toSubmission(call, {});
+    await checkInputs(inputs);
     const { idempotencyKey: _, ...params } = keyed;
     const { stopped } = this.#parts;
     await this.#answered(() => this.#registrations.ensure(pipelines), stopped);

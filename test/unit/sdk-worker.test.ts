@@ -571,6 +571,27 @@ describe("ctx.run", () => {
     expect(bench.reports).toMatchObject([{ kind: "complete" }]);
   });
 
+  test("fails its task for good where a pipeline's schema refuses what it is given", async () => {
+    const part = task("part", {}, () => 1);
+    const whole = pipeline("whole", { input: z.number() }, () => part());
+    const wrong = "1" as unknown as number;
+    const { bench } = await benchWith(task("parent", {}, (_input, ctx) => ctx.run(whole(wrong))));
+    bench.answers.submit = () => Promise.reject(new Error("nobody expects a child"));
+    bench.assign("parent");
+    await settle();
+    expect(bench.reports).toMatchObject([
+      {
+        kind: "fail",
+        error: {
+          name: "SchemaMismatch",
+          code: "invalid-input",
+          retryable: false,
+          data: { issues: [{ path: "" }] },
+        },
+      },
+    ]);
+  });
+
   test("says again that it waits to whoever has taken it over", async () => {
     const { bench } = await benchWith(parent);
     const { promise, resolve } = Promise.withResolvers<void>();

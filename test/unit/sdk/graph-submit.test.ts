@@ -1,6 +1,9 @@
+import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { describe, expect, test } from "vitest";
+import { z } from "zod";
 import { createClient } from "../../../sdk/client/kantoku.ts";
 import { task } from "../../../sdk/definition.ts";
+import { each } from "../../../sdk/graph/each.ts";
 import { pipeline } from "../../../sdk/graph/pipeline.ts";
 import type { Service } from "../../../sdk/protocol/service.ts";
 
@@ -148,4 +151,64 @@ describe("a pipeline's call", () => {
     await expect(kantoku.run(stranger())).rejects.toMatchObject({ code: "mismatch" });
     expect(asked).toEqual([["registerPipeline", "inner"]]);
   });
+});
+
+describe("an input that a pipeline's schema refuses", () => {
+  const size = z.object({ size: z.number() });
+  const strict = pipeline("strict", { input: size }, ({ size }) => use(size));
+  const wrong = { size: "1" } as unknown as { size: number };
+  const around = pipeline("around", {}, () => use(strict(wrong)));
+
+  test.each([
+    ["a call", strict(wrong)],
+    ["a call without one", Reflect.apply(strict, undefined, []) as unknown],
+    ["a call in a graph", use([strict({ size: 1 }), strict(wrong)])],
+    ["a call in an each", each([1], (n) => use([n, strict(wrong)]))],
+    ["a call in the body of another pipeline", around()],
+  ])("of %s is told before anything is sent", async (_, call) => {
+    const { asked, kantoku } = recording();
+    const refusal = {
+      name: "SchemaMismatch",
+      code: "invalid-input",
+      message: expect.stringMatching(/^invalid-input of pipeline strict: (size|value): /),
+    };
+    await expect(kantoku.run(call as never)).rejects.toMatchObject(refusal);
+    await expect(kantoku.submit(call as never)).rejects.toMatchObject(refusal);
+    expect(asked).toEqual([]);
+  });
+
+  test("may be found by a schema that takes its time", async () => {
+    const slow: StandardSchemaV1<string> = {
+      "~standard": {
+        version: 1,
+        vendor: "test",
+        validate: async (value) =>
+          value === "right" ? { value } : { issues: [{ message: "it is wrong" }] },
+      },
+    };
+    const patient = pipeline("patient", { input: slow }, (input) => use(input));
+    versions["patient"] = patient.version;
+    const { asked, kantoku } = recording();
+    await expect(kantoku.run(patient("wrong"))).rejects.toMatchObject({
+      code: "invalid-input",
+      issues: [{ path: "", message: "it is wrong" }],
+    });
+    expect(asked).toEqual([]);
+    expect(await kantoku.run(patient("right"))).toBe(1);
+  });
+
+  test("is for those who check it later where a part of it is to come", async () => {
+    versions["strict"] = strict.version;
+    const { asked, kantoku } = recording();
+    await kantoku.submit(strict({ size: use(1).output.total }));
+    expect(asked.map(([method]) => method)).toEqual(["registerPipeline", "submit"]);
+  });
+});
+
+test("what a pipeline's schema takes is sent as it was given", async () => {
+  const coerced = pipeline("coerced", { input: z.string().transform(Number) }, (n) => use(n));
+  versions["coerced"] = coerced.version;
+  const { asked, kantoku } = recording();
+  await kantoku.submit(coerced("7"));
+  expect(asked[1]?.[1]).toMatchObject({ definition: "coerced", input: "7" });
 });
