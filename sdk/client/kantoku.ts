@@ -26,6 +26,7 @@ import {
   type SubmitOptions,
   toSubmission,
 } from "./submission.ts";
+import { withKey } from "./uncertain.ts";
 
 /** A client: the same whether kantoku runs in this process or behind a gateway. */
 export interface Kantoku {
@@ -34,10 +35,11 @@ export interface Kantoku {
    * that takes unless told otherwise. A value to come, such as `call.map(…)`, is run like a call.
    * @throws KantokuError `task-failed`, `task-cancelled`, `task-timed-out`, `task-quarantined`;
    * `invalid-definition` for calls that cannot be one graph; `deadline-exceeded` when `waitMs` ends first (the task goes on)
+   * Where an error leaves open whether a task was made, `data.idempotencyKey` is the key it has then.
    * @throws SchemaMismatch for what a pipeline's schema refuses; then nothing was sent
    */
   run<Output>(call: Runnable<Output>, options?: RunOptions): Promise<Output>;
-  /** Resolves once the task is durable. */
+  /** Resolves once the task is durable; what else it throws is as with `run`. */
   submit<Output>(call: Runnable<Output>, options?: SubmitOptions): Promise<TaskHandle<Output>>;
   get(ref: string | TaskRef): Promise<TaskView>;
   list(params?: ListParams): Promise<TaskPage>;
@@ -205,10 +207,14 @@ class ServiceClient implements Kantoku {
   ): Promise<Answer> {
     try {
       const { params, pipelines, inputs } = toSubmission(call, options);
-      if (pipelines.length === 0) return send(params);
+      const sent = () =>
+        send(params).catch((thrown) => {
+          throw withKey(thrown, params.idempotencyKey);
+        });
+      if (pipelines.length === 0) return sent();
       return checkInputs(inputs)
         .then(() => this.#registrations.ensure(pipelines))
-        .then(() => send(params));
+        .then(sent);
     } catch (error) {
       return Promise.reject(error);
     }

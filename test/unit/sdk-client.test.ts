@@ -97,6 +97,55 @@ describe("submit", () => {
   });
 });
 
+describe("a submit that may have been accepted although it failed", () => {
+  const failing = (error: unknown) => {
+    const keys: (string | undefined)[] = [];
+    const fail = async ({ idempotencyKey }: { readonly idempotencyKey?: string }) => {
+      keys.push(idempotencyKey);
+      throw error;
+    };
+    return { keys, kantoku: clientOf({ submit: fail, run: fail }) };
+  };
+
+  test.each([
+    "busy",
+    "shutting-down",
+    "deadline-exceeded",
+    "internal",
+    "generic",
+    "response-too-large",
+    "batch-response-too-large",
+    "unauthenticated",
+    "forbidden",
+  ] as const)("tells under which key, where it ends %s", async (code) => {
+    const cause = new Error("why");
+    const error = new KantokuError(code, "who knows", { data: { retryAfterMs: 5 }, cause });
+    const { keys, kantoku } = failing(error);
+    const told = await Promise.all([
+      kantoku.run(double(1)).catch((thrown) => thrown),
+      kantoku.submit(double(1)).catch((thrown) => thrown),
+      kantoku.submit(double([double(1)] as never)).catch((thrown) => thrown),
+      kantoku.submit(double(1), { idempotencyKey: "mine" }).catch((thrown) => thrown),
+    ]);
+    expect(keys).toEqual([expect.any(String), expect.any(String), expect.any(String), "mine"]);
+    expect(told).toMatchObject(
+      keys.map((idempotencyKey) => {
+        return { code, message: "who knows", data: { retryAfterMs: 5, idempotencyKey }, cause };
+      }),
+    );
+    // Many submits may fail by one and the same error.
+    expect(error.data).toEqual({ retryAfterMs: 5 });
+  });
+
+  test.each(["conflict", "invalid-params", "task-failed"] as const)(
+    "is not one that ends %s",
+    async (code) => {
+      const error = new KantokuError(code, "no");
+      await expect(failing(error).kantoku.submit(double(1))).rejects.toBe(error);
+    },
+  );
+});
+
 describe("run", () => {
   test("waits on for as long as the task has not ended", async () => {
     const results: RunResult[] = [
@@ -181,7 +230,11 @@ describe("run", () => {
   test("shows what its submit was refused with, and asks no more after a close", async () => {
     const clock = new ManualClock();
     const refused = clientOf({ run: () => Promise.reject(later) }, clock);
-    await expect(refused.run(double(1))).rejects.toBe(later);
+    await expect(refused.run(double(1))).rejects.toMatchObject({
+      code: "busy",
+      message: "later",
+      data: { retryAfterMs: 500 },
+    });
     const kantoku = clientOf(
       { run: async () => ({ id: "t", status: "ready" }), result: () => Promise.reject(later) },
       clock,

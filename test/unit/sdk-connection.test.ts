@@ -403,8 +403,12 @@ describe("close", () => {
     const peer = await peerWith({ "task.submit": () => noReply });
     const kantoku = await clientOf(peer);
     const submitted = kantoku.submit(call);
-    const refused = expect(submitted).rejects.toMatchObject({ code: "shutting-down" });
-    await peer.call("task.submit");
+    const { params } = await peer.call("task.submit");
+    const { idempotencyKey } = params as { readonly idempotencyKey: string };
+    const refused = expect(submitted).rejects.toMatchObject({
+      code: "shutting-down",
+      data: { idempotencyKey },
+    });
     await kantoku.close();
     await refused;
     await expect(kantoku.get("t")).rejects.toMatchObject({ code: "shutting-down" });
