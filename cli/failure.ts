@@ -29,12 +29,18 @@ function isUsage(thrown: unknown): boolean {
 
 function linesOf(thrown: unknown): readonly string[] {
   const problems = isKantokuError(thrown, "invalid-definition") && thrown.data["problems"];
-  if (!Array.isArray(problems)) return [`error: ${describe(thrown)}`];
+  if (!Array.isArray(problems)) return [`error: ${describe(thrown)}`, ...openEndOf(thrown)];
   const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
   return [
     `error: the pipeline has ${count}`,
     ...problems.map(({ path, message }: DocumentProblem) => `  ${path} ${message}`),
   ];
+}
+
+function openEndOf(thrown: unknown): readonly string[] {
+  const key = isKantokuError(thrown) && thrown.data["idempotencyKey"];
+  if (typeof key !== "string") return [];
+  return [`the task may have been made: --key ${key} finds it, or makes it`];
 }
 
 function describe(thrown: unknown): string {

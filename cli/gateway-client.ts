@@ -2,22 +2,45 @@ import { once } from "node:events";
 import { connect as openSocket } from "node:net";
 import { statusLine } from "../sdk/client/http-answer.ts";
 import { readFrame } from "../sdk/client/wire.ts";
-import { connect, type Kantoku, type KantokuError } from "../sdk/index.ts";
-import type { ClientSettings } from "./settings.ts";
+import { connect, type Kantoku, KantokuError } from "../sdk/index.ts";
+import { systemClock } from "../sdk/time/clock.ts";
+import { type ClientSettings, settings as settingNames } from "./settings.ts";
 
 const patienceMs = 3_000;
+const answerTimeoutMsDefault = 10_000;
 const callId = 2;
+
+/**
+ * Passes an answer on; rejects when it does not come in time, or so long after the wait that was
+ * asked for. The client itself would wait for ever.
+ */
+export type Answered = <Answer>(answer: Promise<Answer>, waitMs?: number) => Promise<Answer>;
 
 /** Lends a client of the gateway, and closes it afterwards. */
 export async function withClient<Result>(
   settings: ClientSettings,
-  act: (client: Kantoku) => Promise<Result>,
+  act: (client: Kantoku, answered: Answered) => Promise<Result>,
 ): Promise<Result> {
   const client = await reach(settings);
   try {
-    return await act(client);
+    return await act(client, (answer, waitMs = 0) => inTime(answer, { settings, waitMs }));
   } finally {
     await client.close();
+  }
+}
+
+async function inTime<Answer>(
+  answer: Promise<Answer>,
+  { settings, waitMs }: { settings: ClientSettings; waitMs: number },
+): Promise<Answer> {
+  const { urls, answerTimeoutMs = answerTimeoutMsDefault } = settings;
+  const late = Promise.withResolvers<never>();
+  const dueMs = waitMs + answerTimeoutMs;
+  const disarm = systemClock.after(dueMs, () => late.reject(unanswered(urls.join(", "), dueMs)));
+  try {
+    return await Promise.race([answer, late.promise]);
+  } finally {
+    disarm();
   }
 }
 
@@ -34,7 +57,7 @@ async function reach({ urls, namespace }: ClientSettings): Promise<Kantoku> {
  * @throws KantokuError
  */
 export async function askGateway<Result>(
-  { urls, namespace }: ClientSettings,
+  { urls, namespace, answerTimeoutMs = answerTimeoutMsDefault }: ClientSettings,
   method: string,
   params: object = {},
 ): Promise<Result> {
@@ -46,7 +69,7 @@ export async function askGateway<Result>(
   ];
   let fault = unreachable(urls);
   for (const url of urls) {
-    const answer = await post(url, batch);
+    const answer = await post(url, batch, answerTimeoutMs);
     if (answer.kind === "result") return answer.result as Result;
     if (answer.kind === "error" && !answer.error.retryable) throw answer.error;
     if (answer.kind !== "silence") fault = answer.error;
@@ -61,19 +84,29 @@ type Answer =
   | { readonly kind: "stranger"; readonly error: Error }
   | { readonly kind: "silence" };
 
-async function post(url: string, batch: readonly object[]): Promise<Answer> {
+async function post(
+  url: string,
+  batch: readonly object[],
+  answerTimeoutMs: number,
+): Promise<Answer> {
   const target = toHttpUrl(url);
+  const late = new AbortController();
+  const fault = unanswered(target, answerTimeoutMs);
+  const disarm = systemClock.after(answerTimeoutMs, () => late.abort(fault));
   try {
     const response = await fetch(target, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify(batch),
+      signal: late.signal,
     });
     const text = await response.text();
     const said = statusLine(response, text);
     return answerIn(text) ?? { kind: "stranger", error: new Error(`${target} answers ${said}`) };
   } catch {
-    return { kind: "silence" };
+    return late.signal.aborted ? { kind: "error", error: fault } : { kind: "silence" };
+  } finally {
+    disarm();
   }
 }
 
@@ -111,6 +144,14 @@ async function knock(url: string): Promise<void> {
   } finally {
     socket.destroy();
   }
+}
+
+function unanswered(where: string, afterMs: number): KantokuError {
+  const { flag, variable } = settingNames.answerTimeout;
+  return new KantokuError(
+    "deadline-exceeded",
+    `no answer from ${where} in ${afterMs} ms; ${flag} or ${variable} gives it longer`,
+  );
 }
 
 function unreachable(urls: readonly string[]): Error {

@@ -4,6 +4,7 @@ import { type SettingName, settings } from "./settings.ts";
 export interface ClientFlags {
   readonly url?: string;
   readonly namespace?: string;
+  readonly answerTimeout?: string;
 }
 
 export type Format = "json" | "wide";
@@ -20,7 +21,14 @@ export function addClientOptions(command: Command): Command {
     .addOption(
       settingOption("url", "url", "the gateway; several, separated by commas, are tried in turn"),
     )
-    .addOption(settingOption("namespace", "name", "whose tasks and workers"));
+    .addOption(settingOption("namespace", "name", "whose tasks and workers"))
+    .addOption(
+      settingOption(
+        "answerTimeout",
+        "duration",
+        "how long the gateway has for an answer, 10s unless given",
+      ),
+    );
 }
 
 export function formatOption(formats: readonly Format[] = ["json"]): Option {

@@ -28,6 +28,7 @@ export const settings = {
   heartbeat: setting("--heartbeat", "KANTOKU_HEARTBEAT", readDuration),
   url: setting("--url", "KANTOKU_URL", readGatewayUrls),
   namespace: setting("--namespace", "KANTOKU_NAMESPACE", readNamespace),
+  answerTimeout: setting("--answer-timeout", "KANTOKU_ANSWER_TIMEOUT", readDuration),
 } as const;
 
 export type SettingName = keyof typeof settings;
@@ -53,6 +54,8 @@ export interface ServerSettings {
 export interface ClientSettings {
   readonly urls: readonly string[];
   readonly namespace?: string;
+  /** How long a call may stay unanswered; waits for tasks have ends of their own. */
+  readonly answerTimeoutMs?: number;
 }
 
 export const serverDefaults: ServerSettings = {
@@ -88,9 +91,11 @@ export async function readServerSettings(flags: Flags): Promise<ServerSettings> 
 export async function readClientSettings(flags: Flags): Promise<ClientSettings> {
   const given = await Sources.gather(flags);
   const namespace = given.read("namespace");
+  const answerTimeoutMs = given.read("answerTimeout");
   return {
     urls: given.read("url") ?? [urlOfServer(given)],
     ...(namespace !== undefined && { namespace }),
+    ...(answerTimeoutMs !== undefined && { answerTimeoutMs }),
   };
 }
 

@@ -40,9 +40,9 @@ export function addCancelCommand(program: Command): void {
 
 async function cancelTask(id: string | undefined, flags: CancelFlags): Promise<void> {
   const ref = toTaskRef(id, flags.key);
-  await withClient(await readClientSettings(flags), async (client) => {
-    const task = await client.get(ref);
-    const answer = await client.handle(task.id).cancel(flags.reason);
+  await withClient(await readClientSettings(flags), async (client, answered) => {
+    const task = await answered(client.get(ref));
+    const answer = await answered(client.handle(task.id).cancel(flags.reason));
     const { status, accepted } = answer;
     if (flags.output === "json") printJson({ id: task.id, ...answer });
     if (accepted || status === "cancelled") {

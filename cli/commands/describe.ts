@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import type { JournalEvent, Kantoku, PipelineView, TaskView } from "../../sdk/index.ts";
-import { askGateway, withClient } from "../gateway-client.ts";
+import type { JournalEvent, PipelineView, TaskView } from "../../sdk/index.ts";
+import { type Answered, askGateway, withClient } from "../gateway-client.ts";
 import {
   addClientOptions,
   addExamples,
@@ -72,9 +72,9 @@ async function describePipeline(name: string, flags: DescribePipelineFlags): Pro
 
 async function describeTask(id: string | undefined, flags: DescribeFlags): Promise<void> {
   const ref = toTaskRef(id, flags.key);
-  await withClient(await readClientSettings(flags), async (client) => {
-    const task = await client.get(ref);
-    const events = await readJournal(client, task);
+  await withClient(await readClientSettings(flags), async (client, answered) => {
+    const task = await answered(client.get(ref));
+    const events = await readJournal(client.handle(task.id).events(), { task, answered });
     if (flags.output === "json") {
       printJson({ task, events });
       return;
@@ -85,11 +85,17 @@ async function describeTask(id: string | undefined, flags: DescribeFlags): Promi
 }
 
 /** Up to where the task was when it was read, so that both tell the same story. */
-async function readJournal(client: Kantoku, { id, seq }: TaskView): Promise<JournalEvent[]> {
+async function readJournal(
+  coming: AsyncIterator<JournalEvent>,
+  { task, answered }: { task: TaskView; answered: Answered },
+): Promise<JournalEvent[]> {
   const events: JournalEvent[] = [];
-  for await (const event of client.handle(id).events()) {
-    events.push(event);
-    if (event.seq >= seq) break;
+  for (;;) {
+    const { done, value } = await answered(coming.next());
+    if (done) return events;
+    events.push(value);
+    if (value.seq < task.seq) continue;
+    await coming.return?.();
+    return events;
   }
-  return events;
 }

@@ -50,10 +50,13 @@ async function examineDatabase(url: string): Promise<readonly Finding[]> {
   return withDatabaseNamed(examine({ url, schema: "kantoku" }), url);
 }
 
+/** It reads whole tables. The gateway itself gives up after thirty seconds. */
+const examinationMsMax = 35_000;
+
 async function examineOverGateway(flags: DoctorFlags): Promise<readonly Finding[]> {
   const settings = await readClientSettings(flags);
   const { findings } = await askGateway<{ readonly findings: readonly Finding[] }>(
-    settings,
+    { answerTimeoutMs: examinationMsMax, ...settings },
     "system.doctor",
   );
   return findings;

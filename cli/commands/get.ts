@@ -4,13 +4,12 @@ import {
   type ListParams,
   limits,
   type TaskPage,
-  type TaskRef,
   type TaskStatus,
   type TaskView,
   taskStatuses,
   type WorkerView,
 } from "../../sdk/index.ts";
-import { withClient } from "../gateway-client.ts";
+import { type Answered, withClient } from "../gateway-client.ts";
 import {
   addClientOptions,
   addExamples,
@@ -98,22 +97,18 @@ async function getTasks(id: string | undefined, flags: GetTasksFlags): Promise<v
   const settings = await readClientSettings(flags);
   const isOne = id !== undefined || flags.key !== undefined;
   const ref = isOne ? toTaskRef(id, flags.key) : undefined;
-  await withClient(settings, (client) => {
-    return ref === undefined ? showTasks(client, flags) : showTask(client, { ref, flags });
+  await withClient(settings, async (client, answered) => {
+    if (ref === undefined) showTasks(await listTasks(client, { flags, answered }), flags);
+    else showTask(await answered(client.get(ref)), flags);
   });
 }
 
-async function showTask(
-  client: Kantoku,
-  { ref, flags }: { ref: TaskRef; flags: GetFlags },
-): Promise<void> {
-  const task = await client.get(ref);
+function showTask(task: TaskView, flags: GetFlags): void {
   if (flags.output === "json") printJson(task);
   else printTasks([task], flags);
 }
 
-async function showTasks(client: Kantoku, flags: GetTasksFlags): Promise<void> {
-  const page = await listTasks(client, flags);
+function showTasks(page: TaskPage, flags: GetTasksFlags): void {
   if (flags.output === "json") {
     printJson(page);
     return;
@@ -125,8 +120,9 @@ async function showTasks(client: Kantoku, flags: GetTasksFlags): Promise<void> {
 
 async function listTasks(
   client: Kantoku,
-  { status, definition, label, limit }: GetTasksFlags,
+  { flags, answered }: { flags: GetTasksFlags; answered: Answered },
 ): Promise<TaskPage> {
+  const { status, definition, label, limit } = flags;
   const query: ListParams = {
     ...(status !== undefined && { status }),
     ...(definition !== undefined && { definition }),
@@ -135,11 +131,13 @@ async function listTasks(
   const tasks: TaskView[] = [];
   let cursor: string | undefined;
   do {
-    const page = await client.list({
-      ...query,
-      limit: Math.min(limit - tasks.length, limits.pageRowsMax),
-      ...(cursor !== undefined && { cursor }),
-    });
+    const page = await answered(
+      client.list({
+        ...query,
+        limit: Math.min(limit - tasks.length, limits.pageRowsMax),
+        ...(cursor !== undefined && { cursor }),
+      }),
+    );
     tasks.push(...page.tasks);
     cursor = page.cursor;
   } while (cursor !== undefined && tasks.length < limit);
@@ -152,7 +150,8 @@ function printTasks(tasks: readonly TaskView[], { output }: GetFlags): void {
 }
 
 async function getWorkers(flags: GetFlags): Promise<void> {
-  const workers = await withClient(await readClientSettings(flags), (client) => client.workers());
+  const settings = await readClientSettings(flags);
+  const workers = await withClient(settings, (client, answered) => answered(client.workers()));
   if (flags.output === "json") printJson({ workers });
   else if (workers.length === 0) note("No workers found.");
   else printWorkers(workers, flags);
@@ -160,7 +159,7 @@ async function getWorkers(flags: GetFlags): Promise<void> {
 
 async function getPipelines(flags: GetFlags): Promise<void> {
   const settings = await readClientSettings(flags);
-  const pipelines = await withClient(settings, (client) => client.pipelines());
+  const pipelines = await withClient(settings, (client, answered) => answered(client.pipelines()));
   if (flags.output === "json") printJson({ pipelines });
   else if (pipelines.length === 0) note("No pipelines found.");
   else print(formatTable(pipelineColumns(Date.now()), pipelines));

@@ -38,9 +38,9 @@ export function addRestartCommand(program: Command): void {
 
 async function restartTask(id: string | undefined, flags: RestartFlags): Promise<void> {
   const ref = toTaskRef(id, flags.key);
-  await withClient(await readClientSettings(flags), async (client) => {
-    const task = await client.get(ref);
-    const answer = await client.handle(task.id).restart(optionsOf(flags));
+  await withClient(await readClientSettings(flags), async (client, answered) => {
+    const task = await answered(client.get(ref));
+    const answer = await answered(client.handle(task.id).restart(optionsOf(flags)));
     if (flags.output === "json") return printJson({ id: answer.id, of: task.id });
     if (answer.id === task.id) print(`task ${task.id} goes on`);
     else print(`task ${answer.id} does again what ${task.id} did`);

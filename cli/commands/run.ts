@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Command } from "commander";
+import { withKey } from "../../sdk/client/uncertain.ts";
 import {
   type CallData,
   type ErrorCode,
@@ -11,7 +12,7 @@ import {
   type TaskView,
 } from "../../sdk/index.ts";
 import { Interrupted } from "../failure.ts";
-import { askGateway, withClient } from "../gateway-client.ts";
+import { type Answered, askGateway, withClient } from "../gateway-client.ts";
 import {
   addClientOptions,
   addExamples,
@@ -81,52 +82,60 @@ export function addRunCommand(program: Command): void {
 }
 
 async function runTask(definition: string | undefined, flags: RunFlags): Promise<void> {
-  const submit = toSubmit(definition, flags);
+  // Also without one of the user's: a submit whose answer does not come can be asked for by it.
+  const { key = randomUUID() } = flags;
+  const submit = toSubmit(definition, key, flags);
   const waitMs = flags.wait ? readDurationFlag("--wait", flags.wait) : undefined;
   const settings = await readClientSettings(flags);
-  await withClient(settings, async (client) => {
-    const { id, created } = await submit(client, settings);
+  await withClient(settings, async (client, answered) => {
+    const { id, created } = await submit({ client, settings, answered }).catch((thrown) => {
+      throw withKey(thrown, key);
+    });
     const handle = client.handle(id);
-    if (flags.wait === false) await reportSubmitted(handle, { created, flags });
-    else await reportOutcome(client, handle, { flags, waitMs });
+    if (flags.wait === false) await reportSubmitted(handle, { created, flags, answered });
+    else await reportOutcome(client, handle, { flags, waitMs, answered });
   });
 }
 
-type Submit = (
-  client: Kantoku,
-  settings: ClientSettings,
-) => Promise<Pick<Submitted, "id" | "created">>;
+type Submit = (to: {
+  client: Kantoku;
+  settings: ClientSettings;
+  answered: Answered;
+}) => Promise<Pick<Submitted, "id" | "created">>;
 
 /** @throws UsageError unless exactly one of a definition and a file is given */
-function toSubmit(definition: string | undefined, flags: RunFlags): Submit {
+function toSubmit(definition: string | undefined, key: string, flags: RunFlags): Submit {
   const input = flags.input === undefined ? {} : { input: readInput(flags.input) };
   const { file, version } = flags;
-  if (file !== undefined && definition === undefined) return toGraphSubmit(file, input, flags);
+  if (file !== undefined && definition === undefined) {
+    return toGraphSubmit(file, { ...input, idempotencyKey: key }, flags);
+  }
   if (definition === undefined) throw new UsageError("name what to run, or a file with --file");
   if (file !== undefined) throw new UsageError("either name what to run, or give --file");
   const call: CallData = { definition, ...(version !== undefined && { version }), ...input };
-  const options = toSubmitOptions(flags);
-  return (client) => client.submit(call, options);
+  const options = { ...toSubmitOptions(flags), idempotencyKey: key };
+  return ({ client, answered }) => answered(client.submit(call, options));
 }
 
-function toGraphSubmit(file: string, input: { readonly input?: unknown }, flags: RunFlags): Submit {
-  const { version, timeout, key = randomUUID(), priority, label } = flags;
+function toGraphSubmit(
+  file: string,
+  given: { readonly input?: unknown; readonly idempotencyKey: string },
+  flags: RunFlags,
+): Submit {
+  const { version, timeout, priority, label } = flags;
   if (version !== undefined) throw new UsageError("--version is for what is registered");
   const params = {
     graph: readPipelineFile(file).graph,
-    ...input,
-    // Also without a key of the user's: the call may be sent to the next gateway.
-    idempotencyKey: key,
+    ...given,
     ...(priority !== undefined && { priority }),
     ...(label !== undefined && { labels: label }),
     ...(timeout !== undefined && { timeoutMs: readDurationFlag("--timeout", timeout) }),
   };
-  return (_client, settings) => askGateway<Submitted>(settings, "task.submit", params);
+  return ({ settings }) => askGateway<Submitted>(settings, "task.submit", params);
 }
 
-function toSubmitOptions({ key, priority, label, timeout }: RunFlags): SubmitOptions {
+function toSubmitOptions({ priority, label, timeout }: RunFlags): SubmitOptions {
   return {
-    ...(key !== undefined && { idempotencyKey: key }),
     ...(priority !== undefined && { priority }),
     ...(label !== undefined && { labels: label }),
     ...(timeout !== undefined && { timeout: readDurationFlag("--timeout", timeout) }),
@@ -143,24 +152,29 @@ function readDurationFlag(flag: string, given: string): number {
 
 async function reportSubmitted(
   handle: TaskHandle,
-  { created, flags }: { created: boolean; flags: RunFlags },
+  { created, flags, answered }: { created: boolean; flags: RunFlags; answered: Answered },
 ): Promise<void> {
   const { id } = handle;
-  if (flags.output === "json") printJson({ id, status: await handle.status(), created });
-  else print(created ? `task ${id} submitted` : `task ${id} was submitted before under this key`);
+  if (flags.output === "json") {
+    printJson({ id, status: await answered(handle.status()), created });
+    return;
+  }
+  print(created ? `task ${id} submitted` : `task ${id} was submitted before under this key`);
 }
 
 async function reportOutcome(
   client: Kantoku,
   handle: TaskHandle,
-  { flags, waitMs }: { flags: RunFlags; waitMs: number | undefined },
+  { flags, waitMs, answered }: { flags: RunFlags; waitMs: number | undefined; answered: Answered },
 ): Promise<void> {
   const signal = abortedByInterrupt(handle.id);
   const stop = new AbortController();
   const watching = flags.watch && watch(handle, flags, stop.signal);
   const explaining = setTimeout(() => void noteWhyItWaits(client, handle.id), explainAfterMs);
   try {
-    const output = await handle.result({ signal, ...(waitMs !== undefined && { waitMs }) });
+    const output = await (waitMs === undefined
+      ? handle.result({ signal })
+      : answered(handle.result({ signal, waitMs }), waitMs));
     await watching;
     printJson(flags.output === "json" ? { id: handle.id, status: "succeeded", output } : output);
   } catch (error) {
@@ -168,7 +182,9 @@ async function reportOutcome(
     // Without an outcome the task goes on, and so do the events; with a quarantine it may, one day.
     if (outcome === undefined || outcome === "task-quarantined") stop.abort();
     await watching;
-    if (outcome !== undefined && flags.output === "json") printJson(await read(client, handle.id));
+    if (outcome !== undefined && flags.output === "json") {
+      printJson(await read(answered(client.get(handle.id))));
+    }
     throw error;
   } finally {
     clearTimeout(explaining);
@@ -188,8 +204,8 @@ function outcomeCodeOf(error: unknown): ErrorCode | undefined {
   return isKantokuError(error) && error.code.startsWith("task-") ? error.code : undefined;
 }
 
-async function read(client: Kantoku, id: string): Promise<Partial<TaskView>> {
-  const { status, error } = await client.get(id);
+async function read(task: Promise<TaskView>): Promise<Partial<TaskView>> {
+  const { id, status, error } = await task;
   return { id, status, ...(error && { error }) };
 }
 
