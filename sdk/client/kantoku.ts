@@ -1,6 +1,7 @@
 import { SpanKind } from "@opentelemetry/api";
 import type { CallData } from "../call.ts";
 import type { AnyDefinition } from "../definition.ts";
+import { KantokuError } from "../errors.ts";
 import { checkInputs } from "../graph/plain-input.ts";
 import { type Runnable, toCall } from "../graph/value.ts";
 import type { GraphView, PipelineView } from "../protocol/graph.ts";
@@ -49,7 +50,10 @@ export interface Kantoku {
   pipelines(): Promise<readonly PipelineView[]>;
   /** A handle on a task known by id; asks nobody whether it exists. */
   handle<Output = unknown>(id: string): TaskHandle<Output>;
-  /** Serves definitions as a worker of this process. */
+  /**
+   * Serves definitions as a worker of this process.
+   * @throws KantokuError `conflict` while another worker of this client has the name
+   */
   work(definitions: readonly AnyDefinition[], options?: WorkOptions): Promise<WorkerHandle>;
   workers(): Promise<readonly WorkerView[]>;
   /** Closes this client's workers, then what it stands on. Tasks go on elsewhere. */
@@ -72,6 +76,8 @@ class ServiceClient implements Kantoku {
   readonly #service: Service;
   readonly #options: ClientOptions;
   readonly #workers = new Set<WorkerHandle>();
+  /** From the call on until the worker has ended. */
+  readonly #workerNames = new Set<string>();
   readonly #registrations: Registrations;
   readonly #closing = new AbortController();
   #closed: Promise<void> | undefined;
@@ -143,16 +149,19 @@ class ServiceClient implements Kantoku {
     definitions: readonly AnyDefinition[],
     options: WorkOptions = {},
   ): Promise<WorkerHandle> {
-    const { clock, random } = this.#options;
-    const worker = await serve(this.#service, definitions, {
-      ...options,
-      instance: this.#options.instance ?? newId(),
-      ...(clock && { clock }),
-      ...(random && { random }),
-    });
-    this.#workers.add(worker);
-    void worker.ended.then(() => this.#workers.delete(worker));
-    return worker;
+    const { name } = options;
+    if (name === undefined) return await this.#serve(definitions, options);
+    if (this.#workerNames.has(name)) throw nameTaken(name);
+    this.#workerNames.add(name);
+    const free = () => this.#workerNames.delete(name);
+    try {
+      const worker = await this.#serve(definitions, options);
+      void worker.ended.then(free);
+      return worker;
+    } catch (error) {
+      free();
+      throw error;
+    }
   }
 
   async workers(): Promise<readonly WorkerView[]> {
@@ -168,6 +177,19 @@ class ServiceClient implements Kantoku {
     this.#closing.abort();
     await Promise.all(Array.from(this.#workers, (worker) => worker.close()));
     await this.#options.onClose?.();
+  }
+
+  async #serve(definitions: readonly AnyDefinition[], options: WorkOptions): Promise<WorkerHandle> {
+    const { clock, random } = this.#options;
+    const worker = await serve(this.#service, definitions, {
+      ...options,
+      instance: this.#options.instance ?? newId(),
+      ...(clock && { clock }),
+      ...(random && { random }),
+    });
+    this.#workers.add(worker);
+    void worker.ended.then(() => this.#workers.delete(worker));
+    return worker;
   }
 
   #run<Output>(
@@ -228,4 +250,12 @@ class ServiceClient implements Kantoku {
     const { clock = systemClock, random = Math.random } = this.#options;
     return { service: this.#service, clock, random, closing: this.#closing.signal };
   }
+}
+
+// Two processes with one name are an old and a new life of one worker; two of one client never are.
+function nameTaken(name: string): KantokuError {
+  return new KantokuError(
+    "conflict",
+    `this client has a worker named ${JSON.stringify(name)} already, and the two would end each other; close it first, or give this one another name`,
+  );
 }

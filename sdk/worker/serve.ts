@@ -7,7 +7,10 @@ import { logToConsole } from "./log.ts";
 import { Worker } from "./worker.ts";
 
 export interface WorkOptions {
-  /** Identity over restarts: a process that registers under a name replaces the one before it. */
+  /**
+   * Identity over restarts: a process that registers under a name replaces the one before it. One
+   * client has a name once.
+   */
   readonly name?: string;
   /** Attempts at once; 10 unless given. */
   readonly slots?: number;

@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { createClient } from "../../sdk/client/kantoku.ts";
 import { task } from "../../sdk/definition.ts";
 import { KantokuError } from "../../sdk/errors.ts";
-import type { RunResult, Service, Subscriber } from "../../sdk/protocol/service.ts";
+import type { RunResult, Service, Subscriber, WorkerPort } from "../../sdk/protocol/service.ts";
+import { FakeService } from "../support/fake-service.ts";
 import { ManualClock, settle } from "../support/manual-clock.ts";
 
 const double = task("double", { version: "3", labels: { team: "a" } }, (n: number) => n * 2);
@@ -399,5 +400,55 @@ describe("close", () => {
     await Promise.all([kantoku.close(), kantoku.close()]);
     expect(order).toEqual(["worker", "service"]);
     expect(clock.timerCount).toBe(0);
+  });
+});
+
+describe("a worker's name", () => {
+  const taken = {
+    code: "conflict",
+    message:
+      'this client has a worker named "a" already, and the two would end each other; close it first, or give this one another name',
+  };
+
+  test("is one worker's of a client, until that has ended", async () => {
+    const ports: WorkerPort[] = [];
+    const { service } = new FakeService({
+      registerWorker: async (_, port) => {
+        ports.push(port);
+        const worker = `w${ports.length}`;
+        const registered = { worker, leaseMs: 10_000, heartbeatMs: 3_000, keep: [], drop: [] };
+        return { registered, detach: () => {} };
+      },
+    });
+    const kantoku = createClient(service, { clock: new ManualClock(), random: () => 0 });
+    const [first] = await Promise.all([
+      kantoku.work([double], { name: "a" }),
+      expect(kantoku.work([double], { name: "a" })).rejects.toMatchObject(taken),
+    ]);
+    await expect(kantoku.work([], { name: "a" })).rejects.toMatchObject(taken);
+    await Promise.all([kantoku.work([], { name: "b" }), kantoku.work([]), kantoku.work([])]);
+    expect(ports).toHaveLength(4);
+    await first.close();
+    const second = await kantoku.work([double], { name: "a" });
+    ports.at(-1)?.superseded();
+    await second.ended;
+    await (await kantoku.work([double], { name: "a" })).drain();
+    await kantoku.work([double], { name: "a" });
+  });
+
+  test("is free again when its worker could not register", async () => {
+    let isAway = true;
+    const { service } = new FakeService();
+    const { registerWorker } = service;
+    const kantoku = clientOf({
+      ...service,
+      registerWorker: async (params, port) => {
+        if (isAway) throw new KantokuError("forbidden", "no");
+        return registerWorker(params, port);
+      },
+    });
+    await expect(kantoku.work([double], { name: "a" })).rejects.toThrow("no");
+    isAway = false;
+    await kantoku.work([double], { name: "a" });
   });
 });
