@@ -89,6 +89,33 @@ describe("a worker's connection", () => {
     }
   });
 
+  test.each(["together", "apart"])(
+    "serves two versions of one definition, %s: a task goes to its own",
+    async (how) => {
+      await using engine = await EngineRig.start();
+      await using rig = await GatewayRig.start({ service: engine.node.serviceOf });
+      const kantoku = await connect(rig.url);
+      const greets = ["1", "2"].map((version) => task("greet", { version }, () => version));
+      const served = how === "together" ? [greets] : greets.map((greet) => [greet]);
+      const run = (version: string) => kantoku.run({ definition: "greet", version });
+      try {
+        const workers = [];
+        for (const definitions of served) workers.push(await kantoku.work(definitions));
+        const calls = Array.from({ length: 20 }, (_, index) => String(1 + (index % 2)));
+        expect(await Promise.all(calls.map(run))).toEqual(calls);
+        expect(await Promise.all(greets.map((greet) => kantoku.run(greet())))).toEqual(["1", "2"]);
+        expect(["1", "2"]).toContain(await kantoku.run({ definition: "greet" }));
+        if (how === "together") return;
+        await workers[0]?.close();
+        expect(await kantoku.run({ definition: "greet" })).toBe("2");
+        const missed = await kantoku.submit({ definition: "greet", version: "1" });
+        expect(await missed.status()).toBe("ready");
+      } finally {
+        await kantoku.close();
+      }
+    },
+  );
+
   test("that registers in a batch hears its id first, and does not speak for it before", async () => {
     const stuck = Promise.withResolvers<{ findings: [] }>();
     const { registerWorker, port } = registering();
