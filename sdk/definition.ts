@@ -6,7 +6,7 @@ import type { Composed } from "./graph/reference.ts";
 import { limits, namePattern } from "./protocol/limits.ts";
 import type { ServedDefinition } from "./protocol/service.ts";
 import { type RetryOptions, toRetryPolicy } from "./retry.ts";
-import { type Given, type Schema, type Taken, toJsonSchema } from "./schema.ts";
+import { faultOfSchemas, type Given, type Schema, type Taken, toJsonSchema } from "./schema.ts";
 import { type Duration, toMs } from "./values/duration.ts";
 
 export interface TaskOptions {
@@ -80,6 +80,11 @@ export function task(
   },
   body: Body<never, unknown>,
 ): TaskDefinition<unknown, unknown> {
+  if (typeof body !== "function") {
+    throw invalid(name, "it has no function; write task(name, options, function)");
+  }
+  const unreadable = faultOfSchemas(options);
+  if (unreadable !== undefined) throw invalid(name, unreadable);
   const served = toServed(name, options);
   const { version } = served;
   const fixed = {

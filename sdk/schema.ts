@@ -38,6 +38,19 @@ export interface SchemaIssue {
   readonly message: string;
 }
 
+/** A JSON Schema, for one, is none that could be asked. */
+export function faultOfSchemas(schemas: {
+  readonly input?: Schema | undefined;
+  readonly output?: Schema | undefined;
+}): string | undefined {
+  for (const place of ["input", "output"] as const) {
+    const schema = schemas[place];
+    if (schema === undefined || typeof schema["~standard"]?.validate === "function") continue;
+    return `its ${place} is not described by a Standard Schema, as zod, valibot and arktype have them`;
+  }
+  return undefined;
+}
+
 /** The schema's output, at once where the schema is synchronous; throws or rejects with SchemaMismatch. */
 export function parseWith<S extends Schema>(
   schema: S,

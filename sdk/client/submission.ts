@@ -47,8 +47,9 @@ export interface Submission {
   readonly inputs: readonly PlainInput[];
 }
 
-/** @throws KantokuError `invalid-definition` for a call that cannot be a graph */
+/** @throws KantokuError `invalid-params` for what is no call, `invalid-definition` for one that cannot be a graph */
 export function toSubmission(call: CallData, options: SubmitOptions): Submission {
+  if (typeof call?.definition !== "string") throw notRunnable(call);
   const { graph, pipelines, inputs } = compositionOf(call);
   const params =
     graph === null ? toSubmitParams(call, withOwn(call, options)) : toGraphSubmit(graph, options);
@@ -102,4 +103,13 @@ function toGraphSubmit(graph: Graph, options: SubmitOptions): GraphSubmit {
     ...(timeout !== undefined && { timeoutMs: toMs(timeout) }),
     ...(trace !== undefined && { trace }),
   };
+}
+
+function notRunnable(given: unknown): KantokuError {
+  const { name, kind } = Object(given) as { readonly name?: unknown; readonly kind?: unknown };
+  const what =
+    kind === "task" || kind === "pipeline"
+      ? `${name} is a definition; run a call of it: ${name}(…)`
+      : "what is to run is neither a call nor a value to come";
+  return new KantokuError("invalid-params", what);
 }

@@ -6,7 +6,7 @@ import { toPending } from "./pending.ts";
 import type { Pending, Reference } from "./reference.ts";
 import { type Scope, within } from "./scope.ts";
 import { isCall } from "./traits.ts";
-import { toCall } from "./value.ts";
+import { faultOfResult, toCall } from "./value.ts";
 
 export interface EachOptions {
   /** So many items are under way at once, at most. */
@@ -31,7 +31,7 @@ export function each<Item, Output>(
     throw invalid(scope, "its limit must be a whole number above 0");
   }
   const result = within(scope, () => toCall(body(toPending<Item>({ kind: "given", scope }))));
-  if (!isCall(result)) throw invalid(scope, "its body must give a call or a value to come");
+  if (!isCall(result)) throw invalid(scope, faultOfResult(result));
   const plan = { scope, result, ...(limit !== undefined && { limit }) };
   return makeCall({ definition: "each" }, { items }, { each: plan });
 }

@@ -2,7 +2,7 @@ import type { Call } from "../call.ts";
 import { KantokuError } from "../errors.ts";
 import type { Graph, PipelineBody } from "../protocol/graph.ts";
 import { namePattern } from "../protocol/limits.ts";
-import { type Schema, type Taken, toJsonSchema } from "../schema.ts";
+import { faultOfSchemas, type Schema, type Taken, toJsonSchema } from "../schema.ts";
 import { canonicalJson } from "../values/canonical.ts";
 import { encodePayload } from "../values/payload.ts";
 import { composeWithin } from "./encode.ts";
@@ -13,7 +13,7 @@ import type { Composed, Pending, Reference } from "./reference.ts";
 import { type Scope, within } from "./scope.ts";
 import { sha256 } from "./sha-256.ts";
 import { isCall } from "./traits.ts";
-import { toCall } from "./value.ts";
+import { faultOfResult, toCall } from "./value.ts";
 
 const bodyBytesMax = 1024 * 1024;
 // As much of the hash as the server keeps.
@@ -84,8 +84,13 @@ export function pipeline(
 ): PipelineDefinition<unknown, unknown> {
   const scope: Scope = { given: "input", label: `pipeline ${name}` };
   if (!namePattern.test(name)) throw invalid(scope, `its name must match ${namePattern}`);
+  if (typeof body !== "function") {
+    throw invalid(scope, "it has no body; write pipeline(name, options, body)");
+  }
+  const unreadable = faultOfSchemas(options);
+  if (unreadable !== undefined) throw invalid(scope, unreadable);
   const result = within(scope, () => toCall(body(toPending({ kind: "given", scope }) as never)));
-  if (!isCall(result)) throw invalid(scope, "its body must give a call or a value to come");
+  if (!isCall(result)) throw invalid(scope, faultOfResult(result));
   const { graph: composed, pipelines, inputs } = composeWithin(result, scope);
   const inputSchema = options.input && toJsonSchema(options.input);
   const outputSchema = options.output && toJsonSchema(options.output);

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { createClient } from "../../sdk/client/kantoku.ts";
 import { task } from "../../sdk/definition.ts";
 import { KantokuError } from "../../sdk/errors.ts";
+import { pipeline } from "../../sdk/graph/pipeline.ts";
 import type { RunResult, Service, Subscriber, WorkerPort } from "../../sdk/protocol/service.ts";
 import { FakeService } from "../support/fake-service.ts";
 import { ManualClock, settle } from "../support/manual-clock.ts";
@@ -95,6 +96,23 @@ describe("submit", () => {
       metadata: { a: [1] },
       trace: "00-t",
     });
+  });
+});
+
+describe("what is no call", () => {
+  const whole = pipeline("whole", {}, () => double(1));
+
+  test.each([
+    [double, "double is a definition; run a call of it: double(…)"],
+    [whole, "whole is a definition; run a call of it: whole(…)"],
+    [undefined, "neither a call nor a value to come"],
+    [Promise.resolve(double(1)), "neither a call nor a value to come"],
+    [{}, "neither a call nor a value to come"],
+  ])("is not sent: %#", async (given, message) => {
+    const refusal = { code: "invalid-params", message: expect.stringContaining(message) };
+    const kantoku = clientOf({});
+    await expect(kantoku.run(given as never)).rejects.toMatchObject(refusal);
+    await expect(kantoku.submit(given as never)).rejects.toMatchObject(refusal);
   });
 });
 

@@ -31,6 +31,29 @@ describe("task", () => {
     expect(() => task("x", { retry: { min: "soon" as "1s" } }, () => 1)).toThrow("not a duration");
   });
 
+  // What JavaScript lets through, and TypeScript does not.
+  test.each([
+    [
+      () => task("x", (() => 1) as never, undefined as never),
+      "write task(name, options, function)",
+    ],
+    [
+      () => task("x", { input: { type: "object" } as never }, () => 1),
+      "its input is not described by a Standard Schema",
+    ],
+    [
+      () => task("x", { output: {} as never }, () => 1),
+      "its output is not described by a Standard Schema",
+    ],
+  ])("refuses what is no definition: %#", (define, message) => {
+    expect(define).toThrow(
+      expect.objectContaining({
+        code: "invalid-definition",
+        message: expect.stringContaining(message),
+      }),
+    );
+  });
+
   test("goes without a JSON Schema where one cannot be written", () => {
     const dated = task("dated", { input: z.object({ at: z.date() }) }, () => 1);
     expect(dated.served).toEqual({ name: "dated" });

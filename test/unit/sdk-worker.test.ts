@@ -77,6 +77,22 @@ describe("a worker registers", () => {
     expect(bench.registrations[0]?.slots).toBe(10);
     await expect(bench.serve([one, one])).rejects.toMatchObject({ code: "invalid-definition" });
   });
+
+  test.each([
+    [
+      [pipeline("whole", {}, () => task("part", {}, () => 1)())],
+      "pipeline whole needs no worker; serve the tasks in it",
+    ],
+    [[task("one", {}, () => 1)()], "a worker serves what task() makes"],
+    [task("one", {}, () => 1), "a worker serves a list of definitions"],
+  ])("never with what is no definition: %#", async (given, message) => {
+    const bench = new WorkerBench();
+    await expect(bench.serve(given as never)).rejects.toMatchObject({
+      code: "invalid-definition",
+      message: expect.stringContaining(message),
+    });
+    expect(bench.registrations).toEqual([]);
+  });
 });
 
 describe("an assignment", () => {

@@ -100,6 +100,26 @@ describe("a pipeline", () => {
   test.each<[string, () => unknown, string]>([
     ["a name that is none", () => pipeline("no name", {}, () => use()), "its name"],
     ["a body without a call", () => pipeline("p", {}, () => 1 as never), "must give a call"],
+    [
+      "several calls",
+      () => pipeline("p", {}, () => ({ a: use(1), b: use(2) }) as never),
+      "join several with all()",
+    ],
+    [
+      "a body that takes its time",
+      () => pipeline("p", {}, (async () => use(1)) as never),
+      "it is called once, and cannot wait",
+    ],
+    [
+      "no body",
+      () => pipeline("p", (() => use(1)) as never, undefined as never),
+      "write pipeline(name, options, body)",
+    ],
+    [
+      "a schema that is none",
+      () => pipeline("p", { input: { type: "object" } as never }, () => use(1)),
+      "its input is not described by a Standard Schema",
+    ],
     ["input that is no JSON", () => pipeline("p", {}, () => use({ n: 1n })), "bigint"],
   ])("is refused for %s", (_, define, fault) => {
     expect(define).toThrow(fault);
