@@ -1,5 +1,5 @@
 import { KantokuError } from "../errors.ts";
-import { namePattern } from "../protocol/limits.ts";
+import { limits, namePattern } from "../protocol/limits.ts";
 import type { Recorded, Service, StepRecord } from "../protocol/service.ts";
 import type { JournalEvent, TaskError } from "../protocol/task.ts";
 import { fromTaskError, toTaskError } from "../values/task-error.ts";
@@ -37,7 +37,9 @@ export class Steps {
 
   #use(name: string): number {
     if (typeof name !== "string" || !namePattern.test(name)) {
-      throw new KantokuError("invalid-params", `a step's name must match ${namePattern}`);
+      const given = JSON.stringify(name)?.slice(0, limits.nameLengthMax);
+      const fault = `${given} is not a step's name: it must match ${namePattern}`;
+      throw new KantokuError("invalid-params", fault);
     }
     const occurrence = (this.#uses.get(name) ?? 0) + 1;
     this.#uses.set(name, occurrence);
