@@ -44,10 +44,11 @@ async function inTime<Answer>(
   }
 }
 
-async function reach({ urls, namespace }: ClientSettings): Promise<Kantoku> {
+async function reach(settings: ClientSettings): Promise<Kantoku> {
+  const { urls, namespace, answerTimeoutMs = patienceMs } = settings;
   await assertSomebodyListens(urls);
   return await connect(urls, {
-    connectTimeoutMs: patienceMs,
+    connectTimeoutMs: Math.max(patienceMs, answerTimeoutMs),
     ...(namespace !== undefined && { namespace }),
   });
 }

@@ -38,9 +38,17 @@ describe.concurrent("what is no gateway's answer", { timeout: 60_000 }, () => {
 
   test("is told where a session was wanted, too", async () => {
     const url = await serve((_request, response) => response.writeHead(403).end("Not you\n"));
-    const end = await ktk(["get", "tasks", "--url", url]);
-    expect(end).toMatchObject({ code: 1, stdout: "" });
-    expect(end.stderr).toBe(`error: no session at ${url} in 3000 ms: 403 Not you\n`);
+    const ends = await Promise.all([
+      ktk(["get", "tasks", "--url", url]),
+      ktk(["get", "tasks", "--url", url, "--answer-timeout", "4s"]),
+      ktk(["get", "tasks", "--url", url, "--answer-timeout", "1s"]),
+    ]);
+    const said = [3000, 4000, 3000].map((ms) => ({
+      code: 1,
+      stdout: "",
+      stderr: `error: no session at ${url} in ${ms} ms: 403 Not you\n`,
+    }));
+    expect(ends).toMatchObject(said);
   });
 });
 
