@@ -20,7 +20,7 @@ export interface House {
   readonly log: Log;
 }
 
-export const defaultNamespace = "default";
+const defaultNamespace = "default";
 
 /** Who calls, for which namespace, and what runs for it: a socket's life, or one HTTP request's. */
 export class Session {

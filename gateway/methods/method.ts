@@ -46,10 +46,7 @@ export function method<Params extends z.ZodType, Result extends z.ZodType>(
 const issuesMax = 10;
 
 /** Hot: 0.9 µs for a submit, 0.3 µs for a completion, because zod compiles each schema once. */
-export function parseParams<Params extends z.ZodType>(
-  params: Params,
-  value: object,
-): z.output<Params> {
+function parseParams<Params extends z.ZodType>(params: Params, value: object): z.output<Params> {
   const crowded = findCrowdedMember(value);
   if (crowded !== undefined) throw invalidParams([{ path: [crowded], message: "has too many" }]);
   const parsed = params.safeParse(value);

@@ -49,7 +49,7 @@ interface Shared {
   readonly inHand: Turnstile;
 }
 
-export class TaskPreprocessors {
+class TaskPreprocessors {
   /** What ran on what, for the journal. */
   readonly ran: Preprocessed[] = [];
   readonly #namespace: string;

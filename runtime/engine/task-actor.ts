@@ -85,7 +85,7 @@ export function lastSeqOf({ seq, tail }: Pick<TaskRow, "seq" | "tail">): number 
 }
 
 /** The snapshot after an event of the journal. */
-export function foldEvent(snapshot: TaskSnapshot, { type, data }: EventRow): TaskSnapshot {
+function foldEvent(snapshot: TaskSnapshot, { type, data }: EventRow): TaskSnapshot {
   const event = { type, ...(JSON.parse(data) as object) } as TaskEvent;
   return taskFold.next(snapshot, event).snapshot;
 }

@@ -8,7 +8,7 @@ import { limits } from "../../sdk/protocol/limits.ts";
 
 const indexPattern = /^(0|[1-9][0-9]*)$/;
 
-export function parsePointer(pointer: string): string[] {
+function parsePointer(pointer: string): string[] {
   if (pointer === "") return [];
   return pointer
     .slice(1)

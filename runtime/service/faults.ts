@@ -2,7 +2,7 @@ import { isKantokuError, KantokuError } from "../../sdk/errors.ts";
 import { isStoreError } from "../store/store.ts";
 
 /** What callers hear of the store's troubles: come again, or our fault. */
-export function toCallerError(error: unknown): KantokuError {
+function toCallerError(error: unknown): KantokuError {
   if (isKantokuError(error)) return error;
   if (isStoreError(error) && error.fault !== "refused") {
     return new KantokuError("busy", "the database does not answer right now", {

@@ -17,7 +17,7 @@ export const taskStatuses = [
 ] as const;
 export type TaskStatus = (typeof taskStatuses)[number];
 
-export const endedStatuses = ["succeeded", "failed", "cancelled", "skipped"] as const;
+const endedStatuses = ["succeeded", "failed", "cancelled", "skipped"] as const;
 export type EndedStatus = (typeof endedStatuses)[number];
 
 export function isEnded(status: TaskStatus): status is EndedStatus {

@@ -2,7 +2,7 @@ import { isKantokuError, type KantokuError } from "../errors.ts";
 import { encodePayload } from "../values/payload.ts";
 
 /** A task or step gave what JSON cannot carry, or too much of it; another attempt would too. */
-export class UnserialisableResult extends Error {
+class UnserialisableResult extends Error {
   readonly code: "unserialisable-result" | "too-large";
   readonly retryable = false;
 

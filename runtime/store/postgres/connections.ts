@@ -53,7 +53,7 @@ export const takingPlans: Readonly<Record<string, string>> = {
  * To lose a claim in a crash of the database is harmless, for the next turn of the task is guarded
  * by owner and seq; to wait for its flush costs more than all the rest of it.
  */
-export const claimSettings: Readonly<Record<string, string>> = { synchronous_commit: "off" };
+const claimSettings: Readonly<Record<string, string>> = { synchronous_commit: "off" };
 
 /** A line that is replaced when it was lost. */
 export interface Connection {

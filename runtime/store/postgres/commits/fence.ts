@@ -63,7 +63,7 @@ export interface Passage {
 export const behindFence: Passage = { clauses: "", isOpen: "true", refusals: "" };
 
 /** The statement is the whole batch, has the fence in it, and commits by itself. */
-export function throughFence(next: number): Passage {
+function throughFence(next: number): Passage {
   const { clauses, refusals } = fence(next);
   return { clauses: `${clauses},`, isOpen: "exists (select from noted)", refusals };
 }
