@@ -5,26 +5,30 @@ import { silentLog } from "../../runtime/ports/log.ts";
 import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.ts";
 import type { Hint, Store } from "../../runtime/store/store.ts";
 import { openTestDatabase, type TestDatabase } from "../support/database.ts";
+import { type FaultProxy, openFaultProxy } from "../support/fault-proxy.ts";
 import { newId } from "../support/turns.ts";
 
 describe("hints over PostgreSQL", () => {
   let database: TestDatabase;
   let sql: postgres.Sql;
+  let proxy: FaultProxy;
   const stores: Store[] = [];
 
   beforeEach(async () => {
     database = await openTestDatabase();
     sql = postgres(database.url, { max: 1, onnotice: () => {} });
+    proxy = await openFaultProxy(database.url);
   });
 
   afterEach(async () => {
     await Promise.all(stores.splice(0).map((store) => store.close()));
     await sql.end();
+    await proxy.close();
     await database.close();
   });
 
   async function open(options: { schema?: string; log?: Log } = {}): Promise<Store> {
-    const store = await openPostgresStore({ url: database.url, log: silentLog, ...options });
+    const store = await openPostgresStore({ url: proxy.url, log: silentLog, ...options });
     stores.push(store);
     return store;
   }
@@ -38,6 +42,35 @@ describe("hints over PostgreSQL", () => {
       if (enough(heard)) resolve(heard);
     });
     return { listening, heard: promise };
+  }
+
+  const isListener = "datname = current_database() and application_name = 'kantoku listener'";
+
+  /** How many there were; they are gone when it resolves. */
+  async function killListeners(schema: string): Promise<number> {
+    const killed = await sql.unsafe(`
+      select pg_terminate_backend(pid, 10000) from pg_stat_activity
+      where ${isListener} and query = 'listen ${schema}'`);
+    return killed.length;
+  }
+
+  async function untilHeard(store: Store, heard: Promise<unknown>): Promise<void> {
+    let isHeard = false;
+    void heard.then(() => {
+      isHeard = true;
+    });
+    while (!isHeard) await store.hints.send([{ about: "mail" }]);
+  }
+
+  /** Another store's listener is lost and comes back, twice: whatever was lost before is back, too. */
+  async function passReopening(): Promise<void> {
+    const witness = await open({ schema: "witness" });
+    for (let times = 0; times < 2; times += 1) {
+      const { listening, heard } = collect(witness, (hints) => hints.length > 0);
+      await listening;
+      expect(await killListeners("witness")).toBe(1);
+      await untilHeard(witness, heard);
+    }
   }
 
   test("reach another store", async () => {
@@ -79,15 +112,31 @@ describe("hints over PostgreSQL", () => {
     const store = await open();
     const { listening, heard } = collect(store, (hints) => hints.length > 0);
     await listening;
-    const killed = await sql`
-      select pg_terminate_backend(pid) from pg_stat_activity
-      where datname = current_database() and application_name = 'kantoku listener'`;
-    expect(killed.length).toBe(1);
-    let isHeard = false;
-    void heard.then(() => {
-      isHeard = true;
-    });
-    while (!isHeard) await store.hints.send([{ about: "mail" }]);
+    expect(await killListeners("kantoku")).toBe(1);
+    await untilHeard(store, heard);
+  });
+
+  test("a connection that is lost as it begins to listen is replaced by one", async () => {
+    const store = await open();
+    proxy.cutNextStatement("listen kantoku");
+    const refused = store.hints.listen(() => {});
+    await expect(refused).rejects.toMatchObject({ fault: "unavailable" });
+
+    await store.hints.listen(() => {});
+    await passReopening();
+    expect(await killListeners("kantoku")).toBe(1);
+  });
+
+  test("a listener that is lost again as it comes back is replaced by one", async () => {
+    const store = await open();
+    const { listening, heard } = collect(store, (hints) => hints.length > 0);
+    await listening;
+    proxy.cutNextStatement("listen kantoku");
+    await killListeners("kantoku");
+    await untilHeard(store, heard);
+
+    await passReopening();
+    expect(await killListeners("kantoku")).toBe(1);
   });
 
   test("what others say on the channel is no hint and does no harm", async () => {

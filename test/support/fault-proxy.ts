@@ -9,6 +9,8 @@ export interface FaultProxy {
    * its answer has come back.
    */
   cutNextCommit(): void;
+  /** Cuts the next connections on which a statement with this text is sent, before the database has it. */
+  cutNextStatement(text: string, times?: number): void;
   readonly cuts: number;
   /** Ends every connection and takes no more, as a database does that went away. */
   vanish(): Promise<void>;
@@ -21,13 +23,14 @@ export async function openFaultProxy(databaseUrl: string): Promise<FaultProxy> {
   const target = new URL(databaseUrl);
   const sockets = new Set<Socket>();
   let isArmed = false;
+  let unwanted = { text: "", times: 0 };
   let cuts = 0;
   let server = createServer(relay);
   const port = await listen(server, 0);
 
   function relay(client: Socket): void {
     const upstream = dial(Number(target.port), target.hostname);
-    const asksForCommit = createReader();
+    const read = createReader();
     for (const socket of [client, upstream]) {
       socket.setNoDelay(true);
       sockets.add(socket);
@@ -38,8 +41,15 @@ export async function openFaultProxy(databaseUrl: string): Promise<FaultProxy> {
     upstream.on("close", () => client.destroy());
     client.on("close", () => upstream.end());
     client.on("data", (chunk: Buffer) => {
+      const { statements, isCommitAsked } = read(chunk);
+      if (unwanted.times > 0 && statements.some((it) => it.includes(unwanted.text))) {
+        unwanted = { ...unwanted, times: unwanted.times - 1 };
+        cuts += 1;
+        client.destroy();
+        return;
+      }
       upstream.write(chunk);
-      if (!asksForCommit(chunk) || !isArmed) return;
+      if (!isCommitAsked || !isArmed) return;
       isArmed = false;
       cuts += 1;
       // A reset of the upstream could take the commit back; its orderly end cannot.
@@ -64,6 +74,9 @@ export async function openFaultProxy(databaseUrl: string): Promise<FaultProxy> {
     cutNextCommit: () => {
       isArmed = true;
     },
+    cutNextStatement: (text, times = 1) => {
+      unwanted = { text, times };
+    },
     get cuts() {
       return cuts;
     },
@@ -86,11 +99,17 @@ async function listen(server: Server, port: number): Promise<number> {
   return address.port;
 }
 
+interface Reading {
+  /** The texts that end in this chunk; of a prepared statement, the first time it is sent. */
+  readonly statements: readonly string[];
+  readonly isCommitAsked: boolean;
+}
+
 /**
  * Reads what a client says, and tells of each chunk whether with it the database is asked to commit:
  * by the word, or, on a lane, by a statement outside of any transaction.
  */
-function createReader(): (chunk: Buffer) => boolean {
+function createReader(): (chunk: Buffer) => Reading {
   let unread: Buffer = Buffer.alloc(0);
   let isLane: boolean | null = null;
   let isInTransaction = false;
@@ -109,17 +128,21 @@ function createReader(): (chunk: Buffer) => boolean {
 
   return (chunk) => {
     unread = Buffer.concat([unread, chunk]);
-    let isAsked = false;
+    const statements: string[] = [];
+    let isCommitAsked = false;
     for (;;) {
       // The first message has no type before its length.
       const start = isLane === null ? 0 : 1;
-      if (unread.length < start + 4) return isAsked;
+      if (unread.length < start + 4) break;
       const end = start + unread.readUInt32BE(start);
-      if (unread.length < end) return isAsked;
+      if (unread.length < end) break;
       const body = unread.toString("latin1", start + 4, end);
+      const type = start === 0 ? "" : unread.toString("latin1", 0, 1);
       if (isLane === null) isLane = body.includes("kantoku lane");
-      else if (read(unread.toString("latin1", 0, 1), body)) isAsked = true;
+      else if (read(type, body)) isCommitAsked = true;
+      if (type === "Q" || type === "P") statements.push(body);
       unread = unread.subarray(end);
     }
+    return { statements, isCommitAsked };
   };
 }

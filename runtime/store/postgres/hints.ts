@@ -40,10 +40,16 @@ export function createHintBus(
   async function openListeningLine(): Promise<void> {
     const settings = { application_name: "kantoku listener" };
     const opened = await openLine({ url, schema, settings, onNotify: hear });
+    try {
+      await opened.send(`listen ${schema}`);
+    } catch (error) {
+      void opened.close();
+      throw error;
+    }
     if (isClosed) return opened.close();
     line = opened;
+    // Only now: of one that is lost before it listens, whoever opens it hears, and opens another.
     opened.whenLost(() => void reopen());
-    await opened.send(`listen ${schema}`);
   }
 
   /** What is missed meanwhile is found by polling. */
@@ -54,7 +60,6 @@ export function createHintBus(
         if (!isClosed) await openListeningLine();
         return;
       } catch (error) {
-        if (line?.isLost === false) return;
         log.warn("cannot listen for hints", { error });
       }
     }
@@ -85,10 +90,12 @@ export function createHintBus(
           .then(testOnce)
           .catch((error: unknown) => log.warn("hints were not tested", { error }));
       }
+      const opening = listening;
       try {
-        await listening;
+        await opening;
       } catch (error) {
-        listening = null;
+        // Others that waited for it may have tried again already.
+        if (listening === opening) listening = null;
         throw storeErrorOf(error);
       }
       // The same function may listen twice and close once.
