@@ -67,7 +67,8 @@ interface Database {
   leave(): Promise<void>;
 }
 
-async function openDatabase({ databaseUrl, dataDir }: OpenNodeOptions): Promise<Database> {
+async function openDatabase(options: OpenNodeOptions): Promise<Database> {
+  const { databaseUrl, dataDir = ".kantoku", log = createJsonLog() } = options;
   if (databaseUrl !== undefined) return { url: databaseUrl, leave: async () => {} };
-  return openEmbeddedDatabase({ dataDir: resolve(dataDir ?? ".kantoku") });
+  return openEmbeddedDatabase({ dataDir: resolve(dataDir), log });
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Binaries } from "./binaries.ts";
 import { programEnvironment } from "./binaries.ts";
+import type { Errand } from "./errand.ts";
 import { clusterFolder } from "./home.ts";
 import { writeWhole } from "./messages.ts";
 import { databaseName, postgresMajor, superuser } from "./settings.ts";
@@ -13,10 +14,13 @@ const run = promisify(execFile);
 const draftPrefix = "cluster.draft.";
 
 /** Makes the data files on the first start, and refuses those of another PostgreSQL. */
-export async function ensureCluster(home: string, binaries: Binaries): Promise<void> {
+export async function ensureCluster({ home, binaries, isReturn }: Errand): Promise<void> {
   const cluster = clusterFolder(home);
   removeDrafts(home);
-  if (!existsSync(cluster)) await initialise(home, binaries);
+  if (!existsSync(cluster)) {
+    if (isReturn) throw new Error(`the database's files are gone from ${cluster}`);
+    await initialise(home, binaries);
+  }
 
   const major = readFileSync(join(cluster, "PG_VERSION"), "utf8").trim();
   if (major === postgresMajor) return;

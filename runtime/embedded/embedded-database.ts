@@ -1,22 +1,11 @@
-import type { ChildProcess } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { runnableBinaries } from "./binaries.ts";
-import { keeperLogFile, otherKeeperCode, startKeeper } from "./errand.ts";
-import { findHome, prepareHome, systemFolderDefault } from "./home.ts";
-import { Membership } from "./membership.ts";
-import { readAddress } from "./messages.ts";
-import { logSince } from "./server-log.ts";
+import type { Log } from "../ports/log.ts";
+import { findHome } from "./home.ts";
+import { type JoinOptions, join } from "./join.ts";
 
-export interface EmbeddedDatabaseOptions {
-  /** Two processes that name the same folder share one server. */
-  readonly dataDir: string;
-  /** How long the server outlives its last user when that was killed; 10 s unless given. */
-  readonly graceMs?: number;
-  /**
-   * As root: where binaries and data go that the database's account cannot reach in place;
-   * `/var/lib/kantoku` unless given.
-   */
-  readonly systemFolder?: string;
+export interface EmbeddedDatabaseOptions extends Omit<JoinOptions, "isReturn"> {
+  /** Told why the server does not run, whenever it cannot be had again. */
+  readonly log?: Log;
 }
 
 export interface EmbeddedDatabase {
@@ -26,109 +15,75 @@ export interface EmbeddedDatabase {
   leave(): Promise<void>;
 }
 
-const graceDefaultMs = 10_000;
-const pollMs = 10;
-const keeperPauseMs = 200;
-const joinTimeoutMs = 30_000;
+const retryMinMs = 1_000;
+const retryMaxMs = 30_000;
+/** Another process started the server first, when the port of last time was taken. */
+const movedMessage = "the embedded database has another port now; this process cannot follow";
 
 /** Joins the PostgreSQL server that runs in a data folder, or starts it. */
 export async function openEmbeddedDatabase(
   options: EmbeddedDatabaseOptions,
 ): Promise<EmbeddedDatabase> {
-  let { membership, url } = await join(options);
+  const { log, dataDir } = options;
+  let { membership, url } = await join({ ...options, isReturn: false });
   let leaving: Promise<void> | undefined;
-  let rejoining: Promise<void> = Promise.resolve();
-  registerAgainWhenLost();
+  let returning: Promise<void> = Promise.resolve();
+  const departure = new AbortController();
+  returnWhenTurnedOut();
   return { url, leave: () => (leaving ??= leave()) };
 
-  /** A killed keeper leaves the server running; without one that knows us, nobody would stop it. */
-  function registerAgainWhenLost(): void {
+  function returnWhenTurnedOut(): void {
     membership.unref();
     void membership.end.then((end) => {
-      if (end === "left" || leaving !== undefined || isDeleted()) return;
-      rejoining = join(options).then((joined) => {
-        ({ membership } = joined);
-        registerAgainWhenLost();
-      });
-      rejoining.catch(() => {});
+      if (end === "left" || leaving !== undefined) return;
+      if (end === "stopped") {
+        const reason = membership.failure?.message;
+        log?.error("the embedded database was stopped", { dataDir, reason });
+      } else {
+        returning = comeBack();
+      }
     });
   }
 
+  /**
+   * A killed keeper leaves the server running; without one that knows us, nobody would stop it. One
+   * that gave up leaves none, and the next may have better luck: a full disk does not stay full.
+   */
+  async function comeBack(): Promise<void> {
+    let { failure } = membership;
+    let hasFailed = false;
+    for (let waitMs = retryMinMs; ; waitMs = Math.min(waitMs * 2, retryMaxMs)) {
+      if (failure !== undefined) {
+        hasFailed = true;
+        const fields = { dataDir, reason: failure.message, retryInMs: waitMs };
+        log?.error("the embedded database does not run; tries on", fields);
+        await sleep(waitMs, undefined, { ref: false, signal: departure.signal }).catch(() => {});
+      }
+      try {
+        if (leaving !== undefined || isDeleted()) return;
+        const joined = await join({ ...options, isReturn: true });
+        membership = joined.membership;
+        returnWhenTurnedOut();
+        if (hasFailed) log?.info("the embedded database runs again", { dataDir });
+        if (joined.url !== url) log?.error(movedMessage, { dataDir });
+        return;
+      } catch (error) {
+        failure = error instanceof Error ? error : new Error(String(error));
+      }
+    }
+  }
+
   async function leave(): Promise<void> {
-    await rejoining;
+    departure.abort();
+    await returning;
     while ((await membership.leave()) === "lost") {
       if (isDeleted()) return;
-      ({ membership } = await join(options));
+      ({ membership } = await join({ ...options, isReturn: true }));
     }
   }
 
   /** Whoever deletes the folder under a running server does not want another one made. */
   function isDeleted(): boolean {
-    return findHome(options.dataDir) === undefined;
-  }
-}
-
-interface Joined {
-  readonly membership: Membership;
-  readonly url: string;
-}
-
-async function join(options: EmbeddedDatabaseOptions): Promise<Joined> {
-  const giveUpAt = performance.now() + joinTimeoutMs;
-  const starter = new KeeperStarter(options);
-  while (performance.now() < giveUpAt) {
-    const joined = await knock(options);
-    if (joined !== undefined) return joined;
-    starter.startUnlessUnderWay();
-    await sleep(pollMs);
-  }
-  throw new Error(`the keeper of the database in ${options.dataDir} does not answer`);
-}
-
-async function knock(options: EmbeddedDatabaseOptions): Promise<Joined | undefined> {
-  const home = findHome(options.dataDir);
-  const address = home === undefined ? undefined : readAddress(home.folder);
-  if (address === undefined) return undefined;
-
-  const membership = new Membership(address, options.graceMs ?? graceDefaultMs);
-  if (!(await membership.isWelcome())) return undefined;
-  // However long it takes: after a crash the server first replays what it had promised.
-  const url = await membership.url;
-  return url === undefined ? undefined : { membership, url };
-}
-
-/** Starts a keeper at a time: where two processes do so at once, the folder's lock picks one. */
-class KeeperStarter {
-  readonly #options: EmbeddedDatabaseOptions;
-  #keeper: ChildProcess | undefined;
-  #notBefore = 0;
-  #failure: Error | undefined;
-
-  constructor(options: EmbeddedDatabaseOptions) {
-    this.#options = options;
-  }
-
-  startUnlessUnderWay(): void {
-    if (this.#failure !== undefined) throw this.#failure;
-    if (this.#keeper !== undefined || performance.now() < this.#notBefore) return;
-
-    const { dataDir, systemFolder = systemFolderDefault } = this.#options;
-    const home = prepareHome(dataDir, systemFolder);
-    const binaries = runnableBinaries(home.account, systemFolder);
-    const keeper = startKeeper({ home: home.folder, account: home.account, binaries });
-    this.#keeper = keeper;
-    keeper.once("error", (error) => this.#fail(home.folder, error.message));
-    keeper.once("exit", (code) => {
-      this.#keeper = undefined;
-      this.#notBefore = performance.now() + keeperPauseMs;
-      // Null is a signal's doing, and says nothing against another try.
-      if (code === null || code === 0 || code === otherKeeperCode) return;
-      this.#fail(home.folder, `exit code ${code}`);
-    });
-  }
-
-  #fail(home: string, reason: string): void {
-    const log = logSince(keeperLogFile(home), 0).trim();
-    this.#failure = new Error(`the keeper of the database in ${home} failed (${reason}): ${log}`);
+    return findHome(dataDir) === undefined;
   }
 }

@@ -13,6 +13,11 @@ export interface Errand {
   readonly home: string;
   readonly account: Account | undefined;
   readonly binaries: Binaries;
+  /**
+   * Whether who starts it has used the database before: another port would strand them, and an
+   * empty database would pass for theirs.
+   */
+  readonly isReturn: boolean;
 }
 
 /** The exit code of a keeper that found another one in the folder. */

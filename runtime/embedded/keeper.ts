@@ -16,7 +16,6 @@ import type { Errand } from "./errand.ts";
 import { otherKeeperCode } from "./errand.ts";
 import { takeFolderLock } from "./folder-lock.ts";
 import { publishAddress, withdrawAddress } from "./messages.ts";
-import type { Postmaster } from "./postmaster.ts";
 import { hasRunningServer, stopPostmaster } from "./postmaster.ts";
 import { bringUp } from "./server.ts";
 import { boundServerLog } from "./server-log.ts";
@@ -28,8 +27,6 @@ const logCheckMs = 60_000;
 // `pg_ctl stop` looks ten times a second whether the pid file is gone; restarted faster than it
 // looks, it would wait for a minute and report a failure.
 const restartPauseMs = 250;
-const retryPauseMs = 1_000;
-const restartForMs = 60_000;
 
 await keep(JSON.parse(process.argv[2] ?? "{}") as Errand);
 
@@ -52,7 +49,10 @@ async function keep(errand: Errand): Promise<void> {
     console.error(error);
     // Its starter may still be on the way to the door: the reason is worth waiting with.
     if (users.count === 0) await Promise.race([users.arrival, users.vacancy]);
-    users.expel(error instanceof Error ? error.message : String(error));
+    users.expel({
+      kind: "failed",
+      message: error instanceof Error ? error.message : String(error),
+    });
   }
 
   // The address goes before the lock, or it would be the successor's that is withdrawn; the
@@ -65,9 +65,9 @@ async function keep(errand: Errand): Promise<void> {
 }
 
 async function serveWhileUsed(errand: Errand, users: Users): Promise<void> {
-  await ensureCluster(errand.home, errand.binaries);
-  for (;;) {
-    await serveOneStay(errand, users);
+  await ensureCluster(errand);
+  for (let { isReturn } = errand; ; isReturn = false) {
+    await serveOneStay({ ...errand, isReturn }, users);
     if (users.count === 0) return;
     // Whoever came while the server stopped waits for it to be up again.
     users.reopen();
@@ -75,44 +75,28 @@ async function serveWhileUsed(errand: Errand, users: Users): Promise<void> {
   }
 }
 
-async function serveOneStay({ home, binaries }: Errand, users: Users): Promise<void> {
+async function serveOneStay({ home, binaries, isReturn }: Errand, users: Users): Promise<void> {
   let isVacant = false;
   void users.vacancy.then(() => {
     isVacant = true;
   });
 
-  let server = await bringUp({ home, binaries, keepsPort: false });
+  let server = await bringUp({ home, binaries, keepsPort: isReturn });
   for (;;) {
     users.announce({ kind: "serving", url: databaseUrl(home, server.port) });
     await Promise.race([server.ended, users.vacancy]);
     users.withdraw();
     if (isVacant) return stopPostmaster(server);
-    server = await bringBack({ home, binaries }, () => isVacant);
-  }
-}
-
-/** Restarts a server that died under its users, on the port that they know. */
-async function bringBack(
-  { home, binaries }: Pick<Errand, "home" | "binaries">,
-  isVacant: () => boolean,
-): Promise<Postmaster> {
-  await sleep(restartPauseMs);
-  const giveUpAt = performance.now() + restartForMs;
-  for (;;) {
-    try {
-      return await bringUp({ home, binaries, keepsPort: true });
-    } catch (error) {
-      if (isVacant() || performance.now() > giveUpAt) throw error;
-      console.error(error);
-      await sleep(retryPauseMs);
-    }
+    await sleep(restartPauseMs);
+    // Where that fails, its users are told why, and start the next keeper when they try again.
+    server = await bringUp({ home, binaries, keepsPort: true });
   }
 }
 
 function listenToSignals(users: Users): void {
   for (const signal of ["SIGINT", "SIGHUP"] as const) process.on(signal, () => {});
   process.on("SIGTERM", () => {
-    users.expel("the embedded database was told to stop (SIGTERM)");
+    users.expel({ kind: "stopped", message: "its keeper was told to stop (SIGTERM)" });
     users.vacateNow();
   });
 }

@@ -6,13 +6,16 @@ import { onMessage, send } from "./messages.ts";
 /** A stale address may be anybody's port by now, and a frozen keeper says nothing. */
 const welcomeTimeoutMs = 2_000;
 
+/** `lost`: the keeper went without a word; `failed`: it could not have the server run. */
+export type MembershipEnd = "left" | "lost" | "failed" | "stopped";
+
 /** One user's standing with a keeper: it lasts as long as its connection does. */
 export class Membership {
   readonly #socket: Socket;
   readonly #welcome = Promise.withResolvers<boolean>();
   readonly #url = Promise.withResolvers<string | undefined>();
-  readonly #end = Promise.withResolvers<"left" | "lost">();
-  #saidGoodbye = false;
+  readonly #end = Promise.withResolvers<MembershipEnd>();
+  #outcome: MembershipEnd = "lost";
   #failure: Error | undefined;
 
   constructor(address: KeeperAddress, graceMs: number) {
@@ -36,9 +39,13 @@ export class Membership {
     return this.#url.promise;
   }
 
-  /** How it ended: `lost` when the keeper went without a word. */
-  get end(): Promise<"left" | "lost"> {
+  get end(): Promise<MembershipEnd> {
     return this.#end.promise;
+  }
+
+  /** Why the keeper turned its users out. */
+  get failure(): Error | undefined {
+    return this.#failure;
   }
 
   /** From here on it keeps no process from ending by itself. */
@@ -47,7 +54,7 @@ export class Membership {
   }
 
   /** Resolves when the keeper has let go: for the last user, when the server has stopped. */
-  async leave(): Promise<"left" | "lost"> {
+  async leave(): Promise<MembershipEnd> {
     this.#socket.ref();
     send(this.#socket, { kind: "leave" });
     return this.#end.promise;
@@ -56,8 +63,11 @@ export class Membership {
   #hear(message: KeeperMessage): void {
     if (message.kind === "welcome") this.#welcome.resolve(true);
     if (message.kind === "serving") this.#url.resolve(message.url);
-    if (message.kind === "failed") this.#failure = new Error(message.message);
-    if (message.kind === "goodbye") this.#saidGoodbye = true;
+    if (message.kind === "goodbye" && this.#failure === undefined) this.#outcome = "left";
+    if (message.kind === "failed" || message.kind === "stopped") {
+      this.#outcome = message.kind;
+      this.#failure = new Error(message.message);
+    }
   }
 
   #close(): void {
@@ -65,6 +75,6 @@ export class Membership {
     // Only now has a keeper that failed given the folder free, and another try a chance.
     if (this.#failure === undefined) this.#url.resolve(undefined);
     else this.#url.reject(this.#failure);
-    this.#end.resolve(this.#saidGoodbye ? "left" : "lost");
+    this.#end.resolve(this.#outcome);
   }
 }

@@ -21,6 +21,8 @@ export type KeeperMessage =
   | { readonly kind: "welcome" }
   | { readonly kind: "serving"; readonly url: string }
   | { readonly kind: "failed"; readonly message: string }
+  /** Somebody wants the server to be gone: unlike a failure, nothing to be tried again. */
+  | { readonly kind: "stopped"; readonly message: string }
   | { readonly kind: "goodbye" };
 
 export function send(socket: Socket, message: UserMessage | KeeperMessage): void {

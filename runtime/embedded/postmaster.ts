@@ -13,7 +13,7 @@ import {
   readPidFile,
   removeMisleadingPidFile,
 } from "./pid-file.ts";
-import { boundServerLog, logSince, logSize, serverLogFile } from "./server-log.ts";
+import { boundServerLog, complaintIn, logSince, logSize, serverLogFile } from "./server-log.ts";
 import { commandLine, serverSettings } from "./settings.ts";
 
 /** A running server. */
@@ -23,9 +23,16 @@ export interface Postmaster {
   readonly ended: Promise<void>;
 }
 
-/** What a server that did not come up wrote before it ended. */
+/** A server that ended before it came up. */
 export class StartRefused extends Error {
   override readonly name = "StartRefused";
+  /** All that it wrote. */
+  readonly log: string;
+
+  constructor(log: string, logFile: string) {
+    super(`PostgreSQL did not start: ${complaintIn(log)} (see ${logFile})`);
+    this.log = log;
+  }
 }
 
 export interface StartPlan {
@@ -59,7 +66,7 @@ export async function startPostmaster(plan: StartPlan): Promise<Postmaster> {
     if (seen?.pid === child.pid && seen?.isReady) return { pid: seen.pid, port, ended };
     await sleep(pollMs);
   }
-  throw new StartRefused(logSince(logFile, logStart).trim());
+  throw new StartRefused(logSince(logFile, logStart), logFile);
 }
 
 export function hasRunningServer(home: string): boolean {

@@ -36,3 +36,15 @@ export function logSince(file: string, offset: number): string {
   }
   return text.toString("utf8");
 }
+
+const complaint = /^.*?(?:(?:FATAL|PANIC|ERROR|HINT):|LOG:(?=.*(?:error|could not|failed)))\s*/;
+const complaintsMax = 3;
+
+/** Why the server ended, in one line: of all that it wrote, what tells somebody what to mend. */
+export function complaintIn(log: string): string {
+  const lines = log.split("\n").filter((line) => line.trim() !== "");
+  const complaints = lines.filter((line) => complaint.test(line)).slice(-complaintsMax);
+  const told = complaints.length > 0 ? complaints : lines.slice(-1);
+  if (told.length === 0) return "it said nothing, as where the disk is full";
+  return told.map((line) => line.replace(complaint, "").trim()).join("; ");
+}

@@ -46,7 +46,7 @@ async function start({ home, binaries, keepsPort }: ServerPlan): Promise<Postmas
     try {
       return await startPostmaster({ home, binaries, port, sharedBuffers });
     } catch (error) {
-      const refusal = error instanceof StartRefused ? refusalIn(error.message) : undefined;
+      const refusal = error instanceof StartRefused ? refusalIn(error.log) : undefined;
       if (refusal === undefined || performance.now() > giveUpAt) throw error;
       if (refusal === "portTaken" && !keepsPort) port = await freePort();
       if (refusal === "memoryShort") sharedBuffers = smallerBuffers.shift();
@@ -56,11 +56,11 @@ async function start({ home, binaries, keepsPort }: ServerPlan): Promise<Postmas
   throw new Error(`too little shared memory for a server, see ${serverLogFile(home)}`);
 }
 
-function refusalIn(message: string): keyof typeof refusals | undefined {
-  if (refusals.portTaken.test(message)) return "portTaken";
+function refusalIn(log: string): keyof typeof refusals | undefined {
+  if (refusals.portTaken.test(log)) return "portTaken";
   // Before memoryShort: both speak of shared memory.
-  if (refusals.backendsLeft.test(message)) return "backendsLeft";
-  if (refusals.memoryShort.test(message)) return "memoryShort";
+  if (refusals.backendsLeft.test(log)) return "backendsLeft";
+  if (refusals.memoryShort.test(log)) return "memoryShort";
   return undefined;
 }
 

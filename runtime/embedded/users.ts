@@ -71,9 +71,9 @@ export class Users {
   }
 
   /** Turns all present out, with the reason; they are let go by `dismiss`. */
-  expel(message: string): void {
+  expel(reason: Extract<KeeperMessage, { kind: "failed" | "stopped" }>): void {
     for (const socket of this.#present.keys()) {
-      send(socket, { kind: "failed", message });
+      send(socket, reason);
       this.#leaving.add(socket);
     }
     this.#present.clear();

