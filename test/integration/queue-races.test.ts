@@ -6,6 +6,7 @@ import type { TaskRow } from "../../runtime/store/rows.ts";
 import type { Store } from "../../runtime/store/store.ts";
 import type { WorkerTurn } from "../../runtime/store/turns.ts";
 import { openTestDatabase, type TestDatabase } from "../support/database.ts";
+import { openFaultProxy } from "../support/fault-proxy.ts";
 import { submitRoot, submitWaitingMember } from "../support/graph-turns.ts";
 import { enlistNode } from "../support/test-node.ts";
 import {
@@ -72,7 +73,7 @@ test("a task that is taken while it enters the queue leaves it", async () => {
     released = store.tasks.release(node.id, [claimed.id]);
     await untilBlocked("kantoku desk");
     taken = store.tasks.acquire(node.id, [claimed.id]);
-    await untilBlocked("kantoku takings");
+    await untilBlocked("kantoku acquires");
     throw undone;
   });
   await expect(stretched).rejects.toBe(undone);
@@ -128,7 +129,7 @@ test("a dependent that is taken while its dependency ends leaves the queue", asy
     ended = node.commit(ends, begins);
     await untilBlocked("kantoku lane%");
     taken = other.tasks.acquire(node.id, [second.id]);
-    await untilBlocked("kantoku takings");
+    await untilBlocked("kantoku acquires");
   });
   await ended;
   const [row] = (await taken) ?? [];
@@ -139,6 +140,36 @@ test("a dependent that is taken while its dependency ends leaves the queue", asy
     "queue-matches-ready",
   );
 });
+
+/** Of the statements that follow the one that takes. */
+test.each([
+  ["acquired", "delete from kantoku.ready as ready\nwhere id = any ($1"],
+  ["claimed", "select id, seq, snapshot from kantoku.tasks where id = any ($1"],
+])(
+  "a task that is %s on a connection that is cut half-way stays in the queue",
+  async (how, cut) => {
+    const proxy = await openFaultProxy(database.url);
+    const cutOff = await openPostgresStore({ url: proxy.url, log: silentLog });
+    const node = await enlistNode(store);
+    const task = submit({ state: { snapshot: null } });
+    await node.commit(task);
+
+    // The second time, too: what was lost once is sent again.
+    proxy.cutNextStatement(cut, 2);
+    const taken =
+      how === "acquired"
+        ? cutOff.tasks.acquire(node.id, [task.id])
+        : cutOff.queue.claim(node.id, [head], 1);
+    await expect(taken).rejects.toMatchObject({ fault: "unavailable" });
+    expect(proxy.cuts).toBe(2);
+
+    // As soon as the database knows that the connection has ended.
+    const claims = async () => (await store.queue.claim(node.id, [head], 1)).map(({ id }) => id);
+    await expect.poll(claims).toEqual([task.id]);
+    await cutOff.close();
+    await proxy.close();
+  },
+);
 
 test("a step that commits beside a take-over is in the journal once, in its place", async () => {
   const node = await enlistNode(store);
@@ -176,7 +207,7 @@ test("a task without a snapshot that is taken while its turn commits brings all 
     turned = node.commit(turn, drainingOf(worker));
     await untilBlocked("kantoku lane%");
     taken = other.tasks.acquire(next.id, [task.id], worker.id);
-    await untilBlocked("kantoku takings");
+    await untilBlocked("kantoku acquires");
   });
   await turned;
   const [row] = (await taken) ?? [];

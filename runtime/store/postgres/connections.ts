@@ -74,9 +74,11 @@ export interface Connections {
   readonly lanes: readonly Connection[];
   /** Leases only: a renewal that queues behind a batch is a node that dies under load. */
   readonly leases: Connection;
-  /** A claim is a transaction of two steps, during which nothing else may use its connection. */
+  /** Claims are transactions, during which nothing else may use their connection. */
   readonly claims: Connection;
-  /** Whatever else takes ownership. */
+  /** And so are these, which also wait for whoever is at the task. */
+  readonly acquires: Connection;
+  /** Whatever else takes ownership: what is not heard of is taken again, with its timer or letter. */
   readonly takings: Connection;
   readonly readers: Connection;
   /** Everything rare that writes. */
@@ -116,7 +118,8 @@ export function createConnections(options: ConnectionsOptions): Connections {
     ),
     leases: open("leases", takingPlans),
     claims: open("claims", { ...takingPlans, ...claimSettings }, [claim]),
-    takings: open("takings", { ...takingPlans, ...claimSettings }, [acquire, takeDue, collect]),
+    acquires: open("acquires", { ...takingPlans, ...claimSettings }, [acquire]),
+    takings: open("takings", { ...takingPlans, ...claimSettings }, [takeDue, collect]),
     readers: spread(
       Array.from({ length: readersMax }, () =>
         open("reader", { plan_cache_mode: "force_custom_plan" }),

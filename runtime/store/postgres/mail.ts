@@ -34,7 +34,7 @@ export function createMailStore({ takings, desk }: Connections): MailStore {
 
     async collect(node, limit, inHand) {
       const rows = await takings.ask(collect, [node, limit, plainArray(inHand)]);
-      const tasks = await takenBy(node, rows, takings);
+      const tasks = await takenBy(node, rows, { send: takings.ask });
       return tasks.map((task, index) => ({
         letter: {
           id: String(rows[index]?.["letter"]),

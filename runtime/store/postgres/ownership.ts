@@ -1,7 +1,6 @@
 import type { EventRow, JsonText, TaskRow } from "../rows.ts";
 import { plainArray } from "./arrays.ts";
-import type { Connection } from "./connections.ts";
-import type { Row } from "./line.ts";
+import type { Line, Row } from "./line.ts";
 import { idOf, taskColumns, taskOf } from "./rows.ts";
 
 /**
@@ -86,12 +85,12 @@ select id, ${tail} from chosen`;
 export async function takenBy(
   node: string,
   rows: readonly Row[],
-  connection: Connection,
+  line: Pick<Line, "send">,
 ): Promise<TaskRow[]> {
   const tasks = rows.map((row) => ({ ...withTail(taskOf(row), row), owner: node }));
   const behind = tasks.filter(isBehind).map(({ id }) => id);
   if (behind.length === 0) return tasks;
-  const again = await connection.ask(tails, [plainArray(behind)]);
+  const again = await line.send(tails, [plainArray(behind)]);
   const byId = new Map(again.map((row) => [idOf(row), row]));
   return tasks.map((task) => withTail(task, byId.get(task.id)));
 }

@@ -32,7 +32,7 @@ export interface PostgresStoreOptions {
 
 /**
  * Brings the schema up to date and opens the store. Connections open as they are needed, at most
- * lanes + 9.
+ * lanes + 10.
  * @throws StoreError `unavailable`, or `refused` when the schema is newer than this code
  */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<Store> {

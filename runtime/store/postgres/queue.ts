@@ -1,11 +1,10 @@
-import type { TaskRow } from "../rows.ts";
 import type { Head, QueueStore } from "../store.ts";
 import { textArray } from "./arrays.ts";
-import type { Connection, Connections } from "./connections.ts";
-import { LineLost } from "./line.ts";
+import type { Connections } from "./connections.ts";
+import type { Parameter } from "./line.ts";
 import { lockedTask, ownLease, takeChosen, takenBy } from "./ownership.ts";
 import { taskColumns } from "./rows.ts";
-import { storeErrorOf } from "./sql-state.ts";
+import { createTransactions } from "./transactions.ts";
 
 const isClaimable = "tasks.status = 'ready' and tasks.owner is null";
 
@@ -53,15 +52,13 @@ select count(*) as depth from (
 ) as counted`;
 
 export function createQueueStore({ claims, desk }: Connections): QueueStore {
-  let last: Promise<unknown> = Promise.resolve();
-
+  const transaction = createTransactions(claims);
   return {
-    // One at a time: between its statements nobody else may use the connection.
-    claim(node, heads, limit) {
-      const claimed = last.then(() => claimOn(claims, { node, heads, limit }));
-      last = claimed.catch(() => {});
-      return claimed;
-    },
+    claim: (node, heads, limit) =>
+      transaction(async (line) => {
+        const rows = await line.send(claim, claimParameters({ node, heads, limit }));
+        return takenBy(node, rows, line);
+      }),
 
     async depth({ namespace, definition, version }, cap) {
       const [row] = await desk.ask(depth, [namespace, definition, version, cap]);
@@ -70,39 +67,21 @@ export function createQueueStore({ claims, desk }: Connections): QueueStore {
   };
 }
 
-/**
- * The commit is sent when the rows are here. Were it sent along with the claim, a lost answer would
- * leave tasks owned by a node that does not know of them; so, at worst, the node holds tasks that
- * are not its own, and its first turn of each is stale.
- */
-async function claimOn(claims: Connection, { node, heads, limit }: Claim): Promise<TaskRow[]> {
+interface Claim {
+  readonly node: string;
+  readonly heads: readonly Head[];
+  readonly limit: number;
+}
+
+function claimParameters({ node, heads, limit }: Claim): Parameter[] {
   const distinct = [...new Map(heads.map((head) => [headKey(head), head])).values()];
-  const parameters = [
+  return [
     node,
     textArray(distinct.map(({ namespace }) => namespace)),
     textArray(distinct.map(({ definition }) => definition)),
     textArray(distinct.map(({ version }) => version)),
     limit,
   ];
-  for (let isRepeat = false; ; isRepeat = true) {
-    const line = await claims.line();
-    const begun = line.send("begin");
-    const answer = line.send(claim, parameters);
-    try {
-      const [, rows] = await Promise.all([begun, answer]);
-      await line.send("commit").catch(() => {});
-      return await takenBy(node, rows, claims);
-    } catch (error) {
-      await Promise.allSettled([begun, answer, line.send("rollback")]);
-      if (!(error instanceof LineLost) || isRepeat) throw storeErrorOf(error);
-    }
-  }
-}
-
-interface Claim {
-  readonly node: string;
-  readonly heads: readonly Head[];
-  readonly limit: number;
 }
 
 function headKey({ namespace, definition, version }: Head): string {

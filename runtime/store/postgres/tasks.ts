@@ -4,6 +4,7 @@ import type { Connections } from "./connections.ts";
 import { listStatement } from "./list-tasks.ts";
 import { lockedTask, mayTake, ownLease, tail, takeChosen, takenBy } from "./ownership.ts";
 import { idOf, isId, taskColumns, taskOf } from "./rows.ts";
+import { createTransactions } from "./transactions.ts";
 
 const holdsSlot = "tasks.status in ('running', 'cancelling')";
 
@@ -101,19 +102,24 @@ with trees as (
 )
 select count(*) as roots from trees`;
 
-export function createTaskStore({ takings, readers, desk }: Connections): TaskStore {
+export function createTaskStore({ acquires, readers, desk }: Connections): TaskStore {
+  const transaction = createTransactions(acquires);
   return {
     async acquire(node, ids, worker) {
       const known = ids.filter(isId);
       if (known.length === 0) return [];
-      const rows = await takings.ask(acquire, [node, plainArray(known), worker ?? null]);
-      const queued = rows.filter((row) => row["status"] === "ready").map(idOf);
-      if (queued.length > 0) await takings.ask(leaveQueue, [plainArray(queued)]);
-      return takenBy(node, rows, takings);
+      return transaction(async (line) => {
+        const rows = await line.send(acquire, [node, plainArray(known), worker ?? null]);
+        const queued = rows.filter((row) => row["status"] === "ready").map(idOf);
+        if (queued.length > 0) await line.send(leaveQueue, [plainArray(queued)]);
+        return takenBy(node, rows, line);
+      });
     },
 
     async acquireOfWorker(node, worker) {
-      return takenBy(node, await takings.ask(acquireOfWorker, [node, worker]), takings);
+      return transaction(async (line) =>
+        takenBy(node, await line.send(acquireOfWorker, [node, worker]), line),
+      );
     },
 
     async runningOn(workers) {

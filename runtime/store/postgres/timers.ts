@@ -29,7 +29,7 @@ export function createTimerStore({ takings, readers }: Connections): TimerStore 
   return {
     async takeDue(node, limit) {
       const rows = await takings.ask(takeDue, [node, limit]);
-      const tasks = await takenBy(node, rows, takings);
+      const tasks = await takenBy(node, rows, { send: takings.ask });
       return tasks.map((task, index) => ({
         timer: {
           actor: task.id,
