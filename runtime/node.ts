@@ -56,7 +56,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
       try {
         engine.assertUp();
         await options.store.now();
-        return true;
+        return engine.life.lease.isInTouch;
       } catch {
         return false;
       }

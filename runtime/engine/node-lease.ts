@@ -32,6 +32,7 @@ export class NodeLease {
   readonly #options: NodeLeaseOptions;
   #contactSince: number;
   #renewedAt: number;
+  #isInTouch = true;
   /** Live nodes at the last renewal, this one included. */
   nodeCount = 1;
 
@@ -54,6 +55,11 @@ export class NodeLease {
     return this.#options.clock.monotonic() - this.#renewedAt > this.#options.leaseMs / 2;
   }
 
+  /** Whether the last renewal was answered: a database that takes no writes still answers reads. */
+  get isInTouch(): boolean {
+    return this.#isInTouch;
+  }
+
   async enlist(): Promise<void> {
     const { nodes, incarnation, leaseMs } = this.#options;
     const identity = { incarnation, ...this.#options.process };
@@ -74,7 +80,9 @@ export class NodeLease {
       const now = this.#options.clock.monotonic();
       if (this.#isOverdue) this.#contactSince = now;
       this.#renewedAt = now;
+      this.#isInTouch = true;
     } catch (error) {
+      this.#isInTouch = false;
       this.#contactSince = this.#options.clock.monotonic();
       log.warn("node lease not renewed", { node: incarnation, error });
     }

@@ -208,7 +208,7 @@ export class Submissions {
     if (outageSince !== null) this.#watchOutage();
     const isOut =
       outageSince !== null && this.#engine.life.clock.monotonic() - outageSince > outagePatienceMs;
-    if (isOut) throw busy("the database does not answer right now", 500);
+    if (isOut) throw busy("the database takes no writes right now", 500);
     const isFull = this.#pending.size >= gatheredTurnsMax || this.#pendingBytes >= gatheredBytesMax;
     if (isFull) throw busy("too much is waiting to be written", 50);
   }
@@ -235,7 +235,7 @@ export class Submissions {
       const { life } = this.#engine;
       const { outageSince } = life.commits;
       if (outageSince !== null && life.clock.monotonic() - outageSince > outagePatienceMs) {
-        const error = busy("the database does not answer right now; send again under the key", 500);
+        const error = busy("the database takes no writes right now; send again under the key", 500);
         for (const pending of [...this.#pending]) {
           this.#delete(pending);
           pending.fail(error);
