@@ -77,11 +77,7 @@ export class Foresight {
       if (dependsOn.length > 0) this.#await({ actor, graph, dependsOn });
     }
     this.#await({ actor: parent, graph, dependsOn: members });
-    while (this.#graphOf.size > tasksMax || this.#outcomeChars > outcomeCharsMax) {
-      const oldest = this.#graphs.keys().next();
-      if (oldest.done) return;
-      this.forget(oldest.value);
-    }
+    this.#forgetBeyondBounds();
   }
 
   /** The task's turn, about to be put into the batch, ends it: what can follow in the same batch? */
@@ -133,6 +129,15 @@ export class Foresight {
     const outcome = outcomeOf(graph, task, state);
     this.#outcomeChars += charsOf(outcome) - charsOf(graph.outcomes.get(task));
     graph.outcomes.set(task, outcome);
+    this.#forgetBeyondBounds();
+  }
+
+  #forgetBeyondBounds(): void {
+    while (this.#graphOf.size > tasksMax || this.#outcomeChars > outcomeCharsMax) {
+      const oldest = this.#graphs.keys().next();
+      if (oldest.done) return;
+      this.forget(oldest.value);
+    }
   }
 
   #await(waiting: Waiting): void {

@@ -3,6 +3,8 @@ import type { GraphTask } from "../../sdk/protocol/graph.ts";
 import { limits } from "../../sdk/protocol/limits.ts";
 import { isEnded, type TaskError } from "../../sdk/protocol/task.ts";
 import { type Expansion, expandEach, expandGraph, isTooDeep } from "../graph/expand.ts";
+import { isLeftOut } from "../graph/outcome.ts";
+import type { ReadOutputs } from "../graph/output-pages.ts";
 import {
   copiesOf,
   givenOf,
@@ -12,8 +14,9 @@ import {
   parsePlace,
   scopeUnder,
 } from "../graph/place.ts";
-import { finish, resolveInput } from "../graph/resolve.ts";
-import { type ParsedPlace, positionOf } from "../graph/vertices.ts";
+import { finish, type Resolved, resolveInput } from "../graph/resolve.ts";
+import { finishInTurn, resolveInTurn } from "../graph/resolve-in-turn.ts";
+import { type ParsedPlace, type Position, positionOf } from "../graph/vertices.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Entropy } from "../ports/entropy.ts";
 import type { Log } from "../ports/log.ts";
@@ -26,8 +29,14 @@ import type { PipelineBook } from "./pipeline-book.ts";
 import { Preprocessors } from "./preprocessors.ts";
 import type { RootSizes } from "./root-sizes.ts";
 import type { TaskActor } from "./task-actor.ts";
+import { Turnstile } from "./turnstile.ts";
 
 const dependentsAtOnce = 50;
+/** Outputs of one reading; and of all that one look at the letters brings. */
+const readingBytesMax = 32 * 1024 * 1024;
+const gatheredBytesMax = 64 * 1024 * 1024;
+/** Each holds a page of outputs, and what it has made of those before. */
+const inTurnMax = 4;
 
 /** A task whose dependencies have ended, and the letter that said so. */
 export interface Released {
@@ -58,6 +67,7 @@ export class Joins {
   readonly #options: JoinsOptions;
   readonly #underWay = new Set<string>();
   readonly #preprocessors: Preprocessors;
+  readonly #inTurn = new Turnstile(inTurnMax);
 
   constructor(options: JoinsOptions) {
     this.#options = options;
@@ -129,17 +139,30 @@ export class Joins {
 
   /** An output comes once with every task that waited for it: few are read at once, one is kept. */
   async #dependenciesOf(dependents: readonly string[]): Promise<readonly DependencyRow[]> {
+    const { graphs } = this.#options.store;
     const outputs = new Map<string, JsonText | null>();
     const all: DependencyRow[] = [];
+    let left = gatheredBytesMax;
     for (let at = 0; at < dependents.length; at += dependentsAtOnce) {
       const some = dependents.slice(at, at + dependentsAtOnce);
-      for (const row of await this.#options.store.graphs.dependenciesOf(some)) {
+      for (const row of await graphs.dependenciesOf(some, Math.min(readingBytesMax, left))) {
         const output = outputs.get(row.id) ?? row.output;
-        outputs.set(row.id, output);
+        if (output !== null && !outputs.has(row.id)) left -= row.outputBytes ?? 0;
+        if (output !== null) outputs.set(row.id, output);
         all.push({ ...row, output });
       }
     }
     return all;
+  }
+
+  /** For those whose dependencies have more to say than is held at once. */
+  async #takeTurn<T>(namespace: string, act: (read: ReadOutputs) => Promise<T>): Promise<T> {
+    await this.#inTurn.enter(1, namespace);
+    try {
+      return await act((tasks) => this.#options.store.graphs.outputsOf(tasks));
+    } finally {
+      this.#inTurn.leave(1);
+    }
   }
 
   async #resolve(actor: TaskActor, facts: Facts): Promise<Resolution> {
@@ -155,7 +178,10 @@ export class Joins {
     const copies = copiesOf(place, JSON.parse(identity.input));
     // What it waited for itself, before it began, may be called the same.
     const own = dependencies.filter(({ parent }) => parent === identity.id);
-    return finish({ kind, graph, copies }, outcomesIn(place, own));
+    const whole = { kind, graph, copies };
+    const outcomes = outcomesIn(place, own);
+    if (!own.some(isLeftOut)) return finish(whole, outcomes);
+    return this.#takeTurn(identity.namespace, (read) => finishInTurn(whole, outcomes, read));
   }
 
   /** A blocked task: may it start, and with what? */
@@ -172,7 +198,7 @@ export class Joins {
     const { resolved, preprocessed } = await this.#preprocessors.forTask(
       identity.namespace,
       async (preprocessors) => ({
-        resolved: await resolveInput(position, {
+        resolved: await this.#input(identity, position, {
           // Not the row's input: a task that is restarted may have been resolved before.
           template: position.vertex.input ?? null,
           outcomes: outcomesIn(parent.place, dependencies),
@@ -195,6 +221,15 @@ export class Joins {
         : { ...beginning, children: [], dependsOn: [] };
     }
     return this.#layOut(identity, { vertex, place, value, beginning });
+  }
+
+  #input(
+    { namespace }: TaskIdentity,
+    position: Position,
+    given: Parameters<typeof resolveInput>[1],
+  ): Promise<Resolved> {
+    if (!given.outcomes.some(isLeftOut)) return resolveInput(position, given);
+    return this.#takeTurn(namespace, (read) => resolveInTurn(position, { ...given, read }));
   }
 
   /** A composite's input stands: its tasks are made. */

@@ -1,5 +1,10 @@
 import { limits } from "../../sdk/protocol/limits.ts";
-import { PreprocessorFailed } from "../graph/resolve.ts";
+import {
+  type PreprocessorFailed,
+  preprocessorFailed,
+  preprocessorInputTooLarge,
+} from "../graph/faults.ts";
+import { leastCharsOf } from "../graph/size.ts";
 import type { Preprocessed } from "../machines/task.events.ts";
 import type { Preprocessing } from "../ports/preprocessing.ts";
 import { Turnstile } from "./turnstile.ts";
@@ -91,13 +96,13 @@ class TaskPreprocessors {
     const { preprocessing, inHand } = this.#shared;
     const namespace = this.#namespace;
     const chars = leastCharsOf(value, limits.preprocessorInputBytesMax);
-    if (chars > limits.preprocessorInputBytesMax) throw tooMuchIn();
+    if (chars > limits.preprocessorInputBytesMax) throw preprocessorInputTooLarge();
     const cost = chars + callChars;
     await inHand.enter(cost, namespace);
     try {
       const input = this.#texts.take(value);
       const done = await preprocessing.run({ namespace, source, input });
-      if ("fault" in done) throw failed(done.fault);
+      if ("fault" in done) throw preprocessorFailed(done.fault);
       this.ran.push({ source: done.source, input: done.input });
       this.#outputChars += done.output.length;
       if (this.#outputChars > outputCharsMax) throw tooMuchOut();
@@ -128,30 +133,7 @@ class TextsInUse {
   }
 }
 
-/** How long the JSON text of a value is at the least; counted no further than beyond `enough`. */
-function leastCharsOf(value: unknown, enough: number): number {
-  if (typeof value === "string") return value.length + 2;
-  if (typeof value !== "object" || value === null) return 1;
-  let chars = 2;
-  for (const key of Object.keys(value)) {
-    if (chars > enough) break;
-    const member = (value as Readonly<Record<string, unknown>>)[key];
-    chars += (Array.isArray(value) ? 1 : key.length + 4) + leastCharsOf(member, enough - chars);
-  }
-  return chars;
-}
-
-function tooMuchIn(): PreprocessorFailed {
-  const message = `input is more than ${limits.preprocessorInputBytesMax} bytes`;
-  return failed({ name: "InputError", code: "preprocessor-memory", message });
-}
-
 function tooMuchOut(): PreprocessorFailed {
   const message = `the outputs of one task's preprocessors are more than ${outputCharsMax} characters`;
-  return failed({ name: "OutputError", code: "preprocessor-output", message });
-}
-
-function failed(fault: { name: string; code: string; message: string }): PreprocessorFailed {
-  const message = `in its preprocessor: ${fault.message}`;
-  return new PreprocessorFailed({ ...fault, message, retryable: false });
+  return preprocessorFailed({ name: "OutputError", code: "preprocessor-output", message });
 }

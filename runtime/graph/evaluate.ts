@@ -49,7 +49,7 @@ export async function holds(
   return isMet(condition, await evaluate(condition, scope, preprocess));
 }
 
-function isMet(condition: Condition, value: unknown): boolean {
+export function isMet(condition: Condition, value: unknown): boolean {
   if (!("equals" in condition)) return Boolean(value);
   return canonicalJson(value) === canonicalJson(condition.equals);
 }
@@ -76,7 +76,7 @@ function plainValue(source: Source, scope: Scope): unknown {
   return source.path === undefined ? base : pick(base, source.path);
 }
 
-function plainBase(source: Source, scope: Scope): unknown {
+export function plainBase(source: Source, scope: Scope): unknown {
   if ("task" in source) return scope.valueOf(source.task);
   if ("input" in source) return scope.input;
   if ("item" in source) return scope.item ?? null;

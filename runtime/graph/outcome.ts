@@ -8,6 +8,8 @@ export interface Outcome {
   readonly id: string;
   readonly status: TaskStatus;
   readonly output: JsonText | null;
+  /** Above zero beside no output: it was left out. */
+  readonly outputBytes?: number | null;
   readonly error: JsonText | null;
   /** What its failure means for those others. */
   readonly onFailure: FailurePolicy;
@@ -39,6 +41,13 @@ export function outputOf(
   if (status === "succeeded") return parse(output ?? "null");
   if (status === "skipped" || onFailure !== "continue") return null;
   return { error: JSON.parse(error ?? "null") as unknown };
+}
+
+export function isLeftOut({
+  output,
+  outputBytes = null,
+}: Pick<Outcome, "output" | "outputBytes">): boolean {
+  return output === null && outputBytes !== null;
 }
 
 function isBroken({ status }: Outcome): boolean {

@@ -1,4 +1,3 @@
-import { KantokuError } from "../../sdk/errors.ts";
 import type { Graph, GraphTask } from "../../sdk/protocol/graph.ts";
 import type { TaskError } from "../../sdk/protocol/task.ts";
 import { encodePayload } from "../../sdk/values/payload.ts";
@@ -12,6 +11,7 @@ import {
   type Preprocess,
   type Scope,
 } from "./evaluate.ts";
+import { faultOf } from "./faults.ts";
 import { judge, type Outcome, outputOf, type Verdict } from "./outcome.ts";
 import { dependenciesOf, nameOf, type Position, sinksOf, sourcesOf, vertexOf } from "./vertices.ts";
 
@@ -20,17 +20,6 @@ export type Resolved =
   | { readonly kind: "go"; readonly input: JsonText; readonly value: unknown }
   | { readonly kind: "skip"; readonly reason: string }
   | { readonly kind: "fail"; readonly error: TaskError };
-
-/** A preprocessor's fault: the end of the task that it was for. */
-export class PreprocessorFailed extends Error {
-  override readonly name = "PreprocessorFailed";
-  readonly error: TaskError;
-
-  constructor(error: TaskError) {
-    super(error.message);
-    this.error = error;
-  }
-}
 
 /** Decides over a blocked task, and makes its input. Rejects when the sandbox or a read failed. */
 export async function resolveInput(
@@ -53,7 +42,6 @@ export async function resolveInput(
     }
     return proceed(await fill(template, vertex.refs ?? [], { scope, preprocess }));
   } catch (error) {
-    if (error instanceof PreprocessorFailed) return { kind: "fail", error: error.error };
     return { kind: "fail", error: faultOf(error) };
   }
 }
@@ -78,7 +66,7 @@ export function resolvePlain(
   }
 }
 
-const unmet: Resolved = { kind: "skip", reason: "its condition did not hold" };
+export const unmet: Resolved = { kind: "skip", reason: "its condition did not hold" };
 
 /** What the ends of its own dependencies mean, and what its sources may speak of. */
 function look(
@@ -107,7 +95,7 @@ function look(
   return { verdict: judge(own), scope };
 }
 
-function proceed(value: unknown): Resolved {
+export function proceed(value: unknown): Resolved {
   return { kind: "go", input: encodePayload(value, { at: "input" }), value };
 }
 
@@ -115,16 +103,16 @@ export type Finished =
   | { readonly kind: "succeed"; readonly output: JsonText }
   | { readonly kind: "fail"; readonly error: TaskError };
 
+/** A composite, and how many times its graph was done. */
+export interface Whole {
+  readonly kind: "pipeline" | "each";
+  readonly graph: Graph;
+  readonly copies: number;
+}
+
 /** Decides over a composite all of whose tasks have ended. */
-export function finish(
-  { kind, graph, copies }: { kind: "pipeline" | "each"; graph: Graph; copies: number },
-  outcomes: readonly Outcome[],
-): Finished {
-  const sinks = sinksOf(graph);
-  // What failed earlier has been judged by those that waited for it.
-  const isLast = ({ name }: Outcome) => sinks.has(kind === "each" ? vertexOf(name) : name);
-  const last = outcomes.filter(isLast);
-  const verdict = judge(last.filter(({ status }) => status !== "skipped"));
+export function finish({ kind, graph, copies }: Whole, outcomes: readonly Outcome[]): Finished {
+  const verdict = judgeLast({ kind, graph }, outcomes);
   if (verdict.kind === "fail") return verdict;
   const byName = new Map(outcomes.map((outcome) => [outcome.name, outcome]));
   const resultOf = (item: number | null) => {
@@ -140,18 +128,17 @@ export function finish(
   }
 }
 
-export function policyOf(vertex: GraphTask | undefined): Outcome["onFailure"] {
-  return vertex?.onFailure ?? "fail";
+export function judgeLast(
+  { kind, graph }: Pick<Whole, "kind" | "graph">,
+  outcomes: readonly Outcome[],
+): Verdict {
+  const sinks = sinksOf(graph);
+  // What failed earlier has been judged by those that waited for it.
+  const isLast = ({ name }: Outcome) => sinks.has(kind === "each" ? vertexOf(name) : name);
+  const last = outcomes.filter(isLast);
+  return judge(last.filter(({ status }) => status !== "skipped"));
 }
 
-/** What no other try would change; anything else is thrown again, for another try. */
-function faultOf(error: unknown): TaskError {
-  if (error instanceof KantokuError) {
-    const { message, code, data } = error;
-    return { name: "KantokuError", code, message, retryable: false, data };
-  }
-  // More than this engine can hold: a text too long, a nesting too deep.
-  if (!(error instanceof RangeError)) throw error;
-  const { name, message } = error;
-  return { name, code: "invalid-graph", message: `cannot be made: ${message}`, retryable: false };
+export function policyOf(vertex: GraphTask | undefined): Outcome["onFailure"] {
+  return vertex?.onFailure ?? "fail";
 }

@@ -44,7 +44,7 @@ function contextOf({ snapshot }: TaskRow): Partial<TaskContext> {
 }
 
 async function explainDependencies(store: Store, { id }: TaskRow): Promise<WaitingFor> {
-  const pending = (await store.graphs.dependenciesOf([id])).filter(
+  const pending = (await store.graphs.dependenciesOf([id], 0)).filter(
     ({ status }) => !isEnded(status),
   );
   const tasks = pending

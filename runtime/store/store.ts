@@ -203,6 +203,8 @@ export interface DependencyRow extends Pick<TaskState, "status" | "output" | "er
   readonly parent: string | null;
   readonly name: string;
   readonly dependent: string;
+  /** Null where there is no output; above zero beside none where it was left out. */
+  readonly outputBytes: number | null;
 }
 
 export interface EdgeRow {
@@ -212,7 +214,13 @@ export interface EdgeRow {
 
 /** Who waits for whom. Written by commits only. */
 export interface GraphStore {
-  dependenciesOf(dependents: readonly string[]): Promise<readonly DependencyRow[]>;
+  /** The outputs are left out, all of them, when together they are more than `outputBytesMax`. */
+  dependenciesOf(
+    dependents: readonly string[],
+    outputBytesMax: number,
+  ): Promise<readonly DependencyRow[]>;
+  /** Of those that have one. */
+  outputsOf(tasks: readonly string[]): Promise<ReadonlyMap<string, JsonText>>;
   /** How many tasks are under a root, itself not counted. */
   size(root: string): Promise<number>;
   /** Edges whose dependent has this root, the root itself among them. */

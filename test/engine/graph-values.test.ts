@@ -102,3 +102,38 @@ describe("a value in a graph", () => {
     expect(odd.message).toContain("graph.tasks.v.value must be true");
   });
 });
+
+describe("outputs that are too much to be read at once", () => {
+  const text = "x".repeat(250_000);
+  const names = Array.from({ length: 140 }, (_, index) => `a${index}`);
+  const parts = Object.fromEntries(names.map((name) => [name, run("a")]));
+
+  test("are read in turn for the input that they are picked for", async () => {
+    const { rig, bench } = await startBench();
+    await using _ = rig;
+    const refs = names.map((task) => ({ at: `/${task}`, task, path: "/n" }));
+    await bench.submit({ ...parts, b: run("b", { refs }) });
+    for (const { token } of [...bench.worker.assignments]) {
+      await bench.worker.complete({ n: 1, text }, token);
+    }
+    await rig.settle();
+    expect(bench.inputOf("b")).toEqual(Object.fromEntries(names.map((name) => [name, 1])));
+    expect(rig.node.store.countOf("graphs.outputsOf")).toBeGreaterThan(1);
+    await expectHealthy(rig);
+  });
+
+  test("are refused, as the output of a whole, when that is certain", async () => {
+    const { rig, bench } = await startBench();
+    await using _ = rig;
+    const graph = { tasks: { a: run("a") }, result: "a" };
+    const refs = [{ at: "/items", input: true }] as const;
+    const { id } = await bench.submit({ e: { each: graph, refs } }, { input: names });
+    for (const { token } of [...bench.worker.assignments]) {
+      await bench.worker.complete({ n: 1, text }, token);
+    }
+    await rig.settle();
+    expect(await rig.status(id)).toBe("failed");
+    expect(rig.node.store.countOf("graphs.outputsOf")).toBe(1);
+    await expectHealthy(rig);
+  });
+});

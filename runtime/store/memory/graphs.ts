@@ -9,13 +9,22 @@ export function createGraphStore(tables: Tables): GraphStore {
       const task = tasks.get(id);
       if (task === undefined) return [];
       const { status, output, error, parent, place } = task;
-      return [{ id, parent, name: place?.name ?? "", dependent, status, output, error }];
+      const outputBytes = output === null ? null : Buffer.byteLength(output);
+      const name = place?.name ?? "";
+      return [{ id, parent, name, dependent, status, output, error, outputBytes }];
     });
   }
 
   return {
-    async dependenciesOf(dependents) {
-      return [...new Set(dependents)].flatMap(dependencyRows);
+    async dependenciesOf(dependents, outputBytesMax) {
+      const rows = [...new Set(dependents)].flatMap(dependencyRows);
+      const bytes = rows.reduce((sum, row) => sum + (row.outputBytes ?? 0), 0);
+      return bytes <= outputBytesMax ? rows : rows.map((row) => ({ ...row, output: null }));
+    },
+
+    async outputsOf(ids) {
+      const outputs = ids.map((id) => [id, tasks.get(id)?.output ?? null] as const);
+      return new Map(outputs.filter((entry): entry is [string, string] => entry[1] !== null));
     },
 
     async size(root) {

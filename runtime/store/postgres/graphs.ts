@@ -1,15 +1,23 @@
 import type { DependencyRow, EdgeRow, GraphStore } from "../store.ts";
 import { plainArray } from "./arrays.ts";
 import type { Connections } from "./connections.ts";
-import { isId, taskColumns, taskOf } from "./rows.ts";
+import { idOf, isId, taskColumns, taskOf } from "./rows.ts";
 
 export const dependenciesOf = `
-select gates.task as dependent, tasks.id, tasks.parent, coalesce(tasks.name, '') as name, tasks.status, tasks.output,
-  tasks.error
-from kantoku.gates as gates
-cross join unnest(gates.dependencies) as dependency
-join kantoku.tasks as tasks on tasks.id = dependency
-where gates.task = any ($1::text::uuid[])`;
+select dependent, id, parent, name, status, error, bytes as "outputBytes",
+  case when sum(bytes) over () <= $2::int then output end as output
+from (
+  select gates.task as dependent, tasks.id, tasks.parent, coalesce(tasks.name, '') as name,
+    tasks.status, tasks.output, tasks.error, octet_length(tasks.output::text) as bytes
+  from kantoku.gates as gates
+  cross join unnest(gates.dependencies) as dependency
+  join kantoku.tasks as tasks on tasks.id = dependency
+  where gates.task = any ($1::text::uuid[])
+) as found`;
+
+const outputsOf = `
+select id, output from kantoku.tasks
+where id = any ($1::text::uuid[]) and output is not null`;
 
 const size = "select count(*)::int as size from kantoku.tasks where root = $1::uuid and root <> id";
 
@@ -24,10 +32,17 @@ select ${taskColumns.bare} from kantoku.tasks where parent = $1::uuid and name =
 
 export function createGraphStore({ readers }: Connections): GraphStore {
   return {
-    async dependenciesOf(dependents) {
+    async dependenciesOf(dependents, outputBytesMax) {
       if (dependents.length === 0) return [];
-      const rows = await readers.ask(dependenciesOf, [plainArray(dependents)]);
+      const parameters = [plainArray(dependents), outputBytesMax];
+      const rows = await readers.ask(dependenciesOf, parameters);
       return rows as unknown as readonly DependencyRow[];
+    },
+
+    async outputsOf(tasks) {
+      if (tasks.length === 0) return new Map();
+      const rows = await readers.ask(outputsOf, [plainArray(tasks)]);
+      return new Map(rows.map((row) => [idOf(row), String(row["output"])]));
     },
 
     async size(root) {

@@ -33,7 +33,7 @@ export function describeGraphs(world: World): void {
       expect(await store.tasks.readMany([...losers])).toEqual([]);
       for (const id of losers) expect(await store.journal.read(id, 0, 10)).toEqual([]);
       expect(await store.graphs.edges(root.id)).toEqual([]);
-      expect(await store.graphs.dependenciesOf([...losers])).toEqual([]);
+      expect(await store.graphs.dependenciesOf([...losers], 100)).toEqual([]);
       expect(await lettersFor(world, node)).toEqual([]);
       expect(await store.timers.untilNext()).toBeNull();
       expect(await store.doctor()).toEqual([]);
@@ -220,7 +220,7 @@ export function describeGraphs(world: World): void {
       expect(await store.tasks.deleteEnded((await store.now()) + 1, 10)).toBe(1);
       expect(await store.tasks.readMany(idsOf([root, running, join]))).toEqual([]);
       expect(await store.graphs.edges(root.id)).toEqual([]);
-      expect(await store.graphs.dependenciesOf(idsOf([root, running, join]))).toEqual([]);
+      expect(await store.graphs.dependenciesOf(idsOf([root, running, join]), 100)).toEqual([]);
       // A gate that stayed would count dependencies of nobody.
       expect(await store.doctor()).toEqual([]);
       const again = submitRunningMember(

@@ -46,7 +46,7 @@ export function describeLinks(world: World): void {
       const [first, second] = running;
       if (first === undefined || second === undefined) throw new Error("unreachable");
       await node.commit(endOf(first));
-      const told = await store.graphs.dependenciesOf([join.id, root.id]);
+      const told = await store.graphs.dependenciesOf([join.id, root.id], 100);
       const rowFor = ({ identity, id }: GraphTurn, dependent: GraphTurn, state: object) => ({
         id,
         parent: identity.parent,
@@ -54,17 +54,34 @@ export function describeLinks(world: World): void {
         dependent: dependent.id,
         ...state,
       });
-      const nothing = { output: null, error: null };
+      const nothing = { output: null, outputBytes: null, error: null };
+      const output = '{"done":true}';
+      const outputBytes = output.length;
       expect(told).toHaveLength(3);
       expect(told).toEqual(
         expect.arrayContaining([
-          rowFor(first, join, { status: "succeeded", output: '{"done":true}', error: null }),
+          rowFor(first, join, { status: "succeeded", output, outputBytes, error: null }),
           rowFor(second, join, { status: "running", ...nothing }),
           rowFor(join, root, { status: "waiting", ...nothing }),
         ]),
       );
-      expect(await store.graphs.dependenciesOf([])).toEqual([]);
-      expect(await store.graphs.dependenciesOf([newId()])).toEqual([]);
+      expect(await store.graphs.dependenciesOf([], 100)).toEqual([]);
+      expect(await store.graphs.dependenciesOf([newId()], 100)).toEqual([]);
+    });
+
+    test("dependenciesOf leaves outputs out that are too much together, outputsOf has them", async () => {
+      const { store } = world;
+      const { node, running, join } = await joinOf(world, 2);
+      const output = '{"done":true}';
+      await node.commit(...running.map((turn) => endOf(turn)));
+      const outputs = async (bytesMax: number) =>
+        (await store.graphs.dependenciesOf([join.id], bytesMax)).map((row) => row.output);
+      expect(await outputs(2 * output.length)).toEqual([output, output]);
+      expect(await outputs(2 * output.length - 1)).toEqual([null, null]);
+      const ids = idsOf(running);
+      const expected = new Map(ids.map((id) => [id, output]));
+      expect(await store.graphs.outputsOf([...ids, join.id, newId()])).toEqual(expected);
+      expect(await store.graphs.outputsOf([])).toEqual(new Map());
     });
 
     test("a child is found by its parent and its name", async () => {

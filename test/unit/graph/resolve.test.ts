@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { PreprocessorFailed } from "../../../runtime/graph/faults.ts";
 import type { Outcome } from "../../../runtime/graph/outcome.ts";
-import { finish, PreprocessorFailed, resolveInput } from "../../../runtime/graph/resolve.ts";
+import { finish, resolveInput } from "../../../runtime/graph/resolve.ts";
 import type { Graph, GraphTask } from "../../../sdk/protocol/graph.ts";
 import { limits } from "../../../sdk/protocol/limits.ts";
 

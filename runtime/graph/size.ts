@@ -1,0 +1,12 @@
+/** How long the JSON text of a value is at the least; counted no further than beyond `enough`. */
+export function leastCharsOf(value: unknown, enough: number): number {
+  if (typeof value === "string") return value.length + 2;
+  if (typeof value !== "object" || value === null) return 1;
+  let chars = 2;
+  for (const key of Object.keys(value)) {
+    if (chars > enough) break;
+    const member = (value as Readonly<Record<string, unknown>>)[key];
+    chars += (Array.isArray(value) ? 1 : key.length + 4) + leastCharsOf(member, enough - chars);
+  }
+  return chars;
+}
