@@ -14,6 +14,8 @@ const childNamePattern = /^[A-Za-z0-9_.:/#-]{1,240}$/;
 /** A running task that is to have a child of this name. */
 export interface Parentage {
   readonly parent: TaskIdentity;
+  /** Of the attempt that asks. */
+  readonly token: string;
   readonly name: string;
   /** An earlier attempt may have made it. */
   readonly isAgain: boolean;
@@ -34,7 +36,7 @@ export class Lineage {
     }
     const { parent, attempt } = await this.#holderOf(namespace, token);
     assertNotTooDeep(parent, parent);
-    return { parent, name, isAgain: attempt > 1 };
+    return { parent, token, name, isAgain: attempt > 1 };
   }
 
   /**
@@ -60,6 +62,11 @@ export class Lineage {
     } finally {
       if (made === null) growth.takeBack();
     }
+  }
+
+  /** @throws KantokuError `task-cancelled` when the attempt is over by now */
+  async assertHolds({ parent, token }: Parentage): Promise<void> {
+    await this.#holderOf(parent.namespace, token);
   }
 
   async #holderOf(

@@ -26,6 +26,9 @@ const gatheredBytesMax = 64 * 1024 * 1024;
 /** How long a submit waits for a database that does not answer. */
 const outagePatienceMs = 700;
 const outageLookMs = 150;
+/** Between two looks at a parent whose row was locked: about the time of a commit. */
+const parentPauseMs = 5;
+const parentTriesMax = 10;
 /** The definition of a graph that has no name. */
 const anonymous = "pipeline";
 
@@ -111,9 +114,18 @@ export class Submissions {
       if (submitted !== null) return submitted;
       const winner = await this.#readWinner(intake);
       if (winner !== null) return found(winner);
+      if (child !== null) await this.#lookAgain(child, tries);
       // The winner was deleted by retention between the two looks: the key is free again.
-      if (tries === 3) throw new KantokuError("busy", "the idempotency key is contended");
+      else if (tries === 3) throw new KantokuError("busy", "the idempotency key is contended");
     }
+  }
+
+  /** Nobody has the child's name: its parent has ended, or was about to change in some way. */
+  async #lookAgain(child: Parentage, tries: number): Promise<void> {
+    await this.#lineage.assertHolds(child);
+    if (tries === parentTriesMax) throw busy(`task ${child.parent.id} changes all the time`, 100);
+    const { clock } = this.#engine.life;
+    await new Promise<void>((resolve) => clock.after(parentPauseMs, resolve));
   }
 
   async #layOut(identity: TaskIdentity, graph: Graph): Promise<Expansion> {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect } from "vitest";
 import type { Store } from "../../runtime/store/store.ts";
+import { describeChildren } from "./store/children.suite.ts";
 import { describeCommits } from "./store/commits.suite.ts";
 import { describeDefinitions } from "./store/definitions.suite.ts";
 import { describeDoctor } from "./store/doctor.suite.ts";
@@ -74,6 +75,7 @@ export function describeStore(name: string, factory: StoreFactory): void {
       describeWorkers,
       describeDefinitions,
       describeLinks,
+      describeChildren,
       describeGraphs,
       describeRestart,
       describePipelines,

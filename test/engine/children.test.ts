@@ -55,6 +55,26 @@ test("an attempt that is over has no more children", async () => {
   expect((await errorOf(rig.service.submit(childOf("x", "job#1")))).code).toBe("invalid-params");
 });
 
+test.each([
+  ["cancelled", async ({ rig, id }: Ending) => void (await rig.service.cancel({ id }))],
+  ["completed", async ({ worker }: Ending) => void (await worker.complete(1))],
+  ["out of time", async ({ rig, worker }: Ending) => rig.live(25_000, worker)],
+])("a parent that is %s meanwhile has no such child", async (_name, end) => {
+  await using rig = await EngineRig.start();
+  const worker = await rig.worker({ slots: 5 });
+  const id = await rig.submit({ timeoutMs: 20_000 });
+  await rig.settle();
+  const release = rig.node.store.holdAnswers("graphs.size");
+  const child = errorOf(rig.service.submit(childOf(worker.last.token, "job#1")));
+  await rig.settle();
+  await end({ rig, worker, id });
+  release();
+  await rig.settle();
+  expect((await child).code).toBe("task-cancelled");
+  expect((await rig.service.list({ root: id })).tasks).toHaveLength(1);
+  expect(await rig.store.doctor()).toEqual([]);
+});
+
 test("cancelling a parent cancels what is under it", async () => {
   await using rig = await EngineRig.start();
   const worker = await rig.worker({ slots: 1 });
@@ -155,6 +175,12 @@ test("a slot that was lent is lent no more when the attempt that lent it is over
   expect(worker.mostRunning).toBe(1);
   expect(worker.assignments).toHaveLength(2);
 });
+
+interface Ending {
+  readonly rig: EngineRig;
+  readonly worker: ScriptedWorker;
+  readonly id: string;
+}
 
 function childOf(token: string, name: string) {
   return { definition: job, input: 1, parent: { token, name } };

@@ -59,7 +59,7 @@ function commitBatch(tables: Tables, batch: Batch): Committed {
 
 /**
  * Submits whose key or place is taken, by an earlier task or by one before them in the batch; and
- * what is under one that lost, or that is not there.
+ * what is under one that lost, or that is not running once the batch is written.
  */
 function findLosers(tables: Tables, batch: Batch): ReadonlySet<string> {
   const losers = new Set<string>();
@@ -74,16 +74,24 @@ function findLosers(tables: Tables, batch: Batch): ReadonlySet<string> {
     if (restart !== undefined) contend(restart.of, tables.restarts, turn.id);
   }
   const made = new Set<string>();
+  const turned = new Map<string, TaskTurn>();
+  for (const turn of batch.turns) if (turn.kind === "task") turned.set(turn.id, turn);
   for (const turn of batch.turns) {
     if (turn.kind !== "task" || turn.identity === null) continue;
     const { parent, place } = turn.identity;
     const { restart } = turn.identity;
     if (restart !== undefined && tables.tasks.get(restart.of)?.endedAt == null) losers.add(turn.id);
-    const isOrphan = parent !== null && !made.has(parent) && !tables.tasks.has(parent);
-    if (place !== undefined && isOrphan) losers.add(turn.id);
+    const isThere = tables.tasks.has(turn.id);
+    const isOrphan = parent !== null && !made.has(parent) && !isRunning(parent);
+    if (place !== undefined && isOrphan && !isThere) losers.add(turn.id);
     if (!losers.has(turn.id)) made.add(turn.id);
   }
   return losers;
+
+  function isRunning(id: string): boolean {
+    const known = tables.tasks.get(id);
+    return known !== undefined && (turned.get(id)?.state ?? known).status === "running";
+  }
 
   function contend(claim: string, holders: ReadonlyMap<string, string>, id: string): void {
     const holder = holders.get(claim) ?? taken.get(claim);

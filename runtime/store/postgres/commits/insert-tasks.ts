@@ -67,38 +67,44 @@ with inserted as (
 )`;
 
 /**
- * A task under another is inserted only where that one is: all of a graph goes with the key of its
- * root. A child that its parent's earlier attempt made is there already, and so is a new root
- * that somebody else has made first. What a new root does again has ended and stays so until then:
- * a restart in place waits for the lock, and sees the new root (`refuseRestarts`).
+ * A new root may have been made first by somebody else. What it does again has ended and stays so
+ * until then: a restart in place waits for the lock, and sees the new root (`refuseRestarts`).
  */
-const submittedInGraph = submittedInPlace(`(parent is null or (parent in (
-    select id from kantoku.tasks where id = any ($${inGraph.next}::text::uuid[]) for key share
-  )) is true)
-    and (restart_of is null or (restart_of in (
-      select id from kantoku.tasks
-      where id = any ($${inGraph.next + 1}::text::uuid[]) and ended_at is not null
-      for share
-    )) is true)
+const submittedAsRoots = submittedInPlace(`restart_of is null or (restart_of in (
+    select id from kantoku.tasks
+    where id = any ($${inGraph.next}::text::uuid[]) and ended_at is not null
+    for share
+  )) is true
   on conflict do nothing`);
 
 /**
- * Under a task of the same batch no place can be taken, and to look for one costs a fifth. The seq
- * is for the planner: no index has it, so the one of the ids is the one to take.
+ * A child may be there already, made by its parent's earlier attempt. A parent that is not running
+ * has no more of them, and stays as it is until then: the turn that ends it waits for the lock,
+ * and what it has to tell the children it tells this one, too. Behind the updates of a batch, two of
+ * which could hold each other's parents, nobody waits for a parent that is about to change: its
+ * child loses, and whoever makes it looks again. "is not distinct from", because of all that
+ * runs there is an index.
+ */
+const submittedAsChildren = submittedInPlace(`(parent in (
+    select id from kantoku.tasks
+    where id = any ($${inGraph.next}::text::uuid[]) and status is not distinct from 'running'
+    for share skip locked
+  )) is true
+  on conflict do nothing`);
+
+/**
+ * All of a graph goes with its root: under a task of the same batch no place can be taken, and to
+ * look for one costs a fifth. The seq is for the planner: no index has it, so the one of the ids is
+ * the one to take.
  */
 const submittedAsMembers = submittedInPlace(`(parent in (
     select id from kantoku.tasks where id = any ($${inGraph.next}::text::uuid[]) and seq > 0
   )) is true`);
 
-const events = {
-  alone: eventRows(alone.next),
-  inGraph: eventRows(inGraph.next + 2),
-  members: eventRows(inGraph.next + 1),
-};
+const events = { alone: eventRows(alone.next), inGraph: eventRows(inGraph.next + 1) };
 const timers = {
   alone: timerRows(events.alone.next),
   inGraph: timerRows(events.inGraph.next),
-  members: timerRows(events.members.next),
 };
 
 /** Left out where nothing would be queued or timed: what is planned is also started and ended. */
@@ -144,8 +150,9 @@ const submitting = (next: number, rest: string) =>
     (passage) => submittedAlone(passage) + journaled(events.alone) + rest + losers(passage),
   );
 
-const submittingInPlace = (submitted: string, of: "inGraph" | "members") => ({
-  text: submitted + journaled(events[of]) + queued + timed(timers[of]) + losers(behindFence),
+const submittingInPlace = (submitted: string) => ({
+  text:
+    submitted + journaled(events.inGraph) + queued + timed(timers.inGraph) + losers(behindFence),
 });
 
 /**
@@ -157,8 +164,9 @@ export const insertTasks = {
   queued: submitting(events.alone.next, queued),
   timed: submitting(timers.alone.next, timed(timers.alone)),
   queuedAndTimed: submitting(timers.alone.next, queued + timed(timers.alone)),
-  inGraph: submittingInPlace(submittedInGraph, "inGraph"),
-  members: submittingInPlace(submittedAsMembers, "members"),
+  roots: submittingInPlace(submittedAsRoots),
+  children: submittingInPlace(submittedAsChildren),
+  members: submittingInPlace(submittedAsMembers),
 } as const;
 
 export function insertTasksStatement(submits: readonly Submit[]): Statement {
@@ -175,31 +183,37 @@ export function insertTasksStatement(submits: readonly Submit[]): Statement {
   };
 }
 
-export function insertGraphStatement(submits: readonly PlacedSubmit[]): Statement {
-  const restarted = submits.flatMap(({ identity: { restart } }) => restart?.of ?? []);
-  const parameters = [
-    ...inGraph.parameters(submits),
-    parentsOf(submits),
-    plainArray(restarted),
-    ...events.inGraph.parameters(submits),
-    ...timers.inGraph.parameters(submits),
-  ];
-  return { ...insertTasks.inGraph, parameters, answers: "losers" };
+export function insertRootsStatement(roots: readonly PlacedSubmit[]): Statement {
+  const restarted = roots.flatMap(({ identity: { restart } }) => restart?.of ?? []);
+  return inPlaceStatement(insertTasks.roots, roots, restarted);
+}
+
+export function insertChildrenStatement(children: readonly PlacedSubmit[]): Statement {
+  return inPlaceStatement(insertTasks.children, children, parentsOf(children));
 }
 
 /** Of tasks whose parents are of the same batch. */
 export function insertMembersStatement(members: readonly PlacedSubmit[]): Statement {
-  const parameters = [
-    ...inGraph.parameters(members),
-    parentsOf(members),
-    ...events.members.parameters(members),
-    ...timers.members.parameters(members),
-  ];
-  return { ...insertTasks.members, parameters, answers: "losers" };
+  return inPlaceStatement(insertTasks.members, members, parentsOf(members));
 }
 
-function parentsOf(submits: readonly PlacedSubmit[]): string {
-  return plainArray([...new Set(submits.flatMap(({ identity: { parent } }) => parent ?? []))]);
+/** @param known the tasks that have to be there for these to be inserted */
+function inPlaceStatement(
+  form: { readonly text: string },
+  submits: readonly PlacedSubmit[],
+  known: readonly string[],
+): Statement {
+  const parameters = [
+    ...inGraph.parameters(submits),
+    plainArray(known),
+    ...events.inGraph.parameters(submits),
+    ...timers.inGraph.parameters(submits),
+  ];
+  return { ...form, parameters, answers: "losers" };
+}
+
+function parentsOf(submits: readonly PlacedSubmit[]): readonly string[] {
+  return [...new Set(submits.flatMap(({ identity: { parent } }) => parent ?? []))];
 }
 
 function namesOf(columns: readonly { readonly name: string }[]): string {

@@ -23,9 +23,9 @@ export async function resolve(connection: Connection, batch: Batch): Promise<Com
       `batch ${batch.id} of lane ${batch.lane} is behind the lane's last`,
     );
   }
-  const { submits: plain, roots, members, ...known } = sortTurns(batch);
+  const { submits: plain, roots, children, members, ...known } = sortTurns(batch);
   const updates = [...known.updates, ...known.foretold];
-  const submits = [...plain, ...roots, ...members];
+  const submits = [...plain, ...roots, ...children, ...members];
   const tasks = [...submits, ...updates, ...known.steps].map(({ id }) => id);
   const present = await connection.ask(readPresent, [plainArray(tasks), batch.node]);
   const found = new Set(present.map(idOf));

@@ -22,16 +22,18 @@ export interface Dependents {
 export interface SortedBatch {
   /** By namespace and key. */
   readonly submits: readonly Submit[];
-  /** Roots of graphs, roots that do another again, and children of tasks that were there before: by key, parent and name. */
+  /** Roots of graphs, and roots that do another again: by key. */
   readonly roots: readonly PlacedSubmit[];
-  /** Tasks under one of this batch, those nearest to their root first, by parent and name. */
-  readonly members: readonly PlacedSubmit[];
   /** Known tasks of this node, by id. */
   readonly updates: readonly TaskTurn[];
   /** Known tasks that somebody waits for from now on, by id. */
   readonly awaited: readonly Dependents[];
   /** Known tasks of nobody's, by id. */
   readonly foretold: readonly TaskTurn[];
+  /** Children of tasks that were there before, by parent and name. */
+  readonly children: readonly PlacedSubmit[];
+  /** Tasks under one of this batch, those nearest to their root first, by parent and name. */
+  readonly members: readonly PlacedSubmit[];
   /** Tasks of this node of which only steps are recorded, by id. */
   readonly steps: readonly StepsTurn[];
   /** Workers, by id. */
@@ -49,10 +51,12 @@ export function sortTurns({ turns }: Batch): SortedBatch {
   const known = tasks.filter((turn) => turn.identity === null);
   const born = new Set(placed.map(({ id }) => id));
   const isBornHere = ({ parent }: TaskIdentity) => parent !== null && born.has(parent);
+  const isChildOfKnown = ({ parent }: TaskIdentity) => parent !== null && !born.has(parent);
   const workers = turns.filter((turn) => turn.kind === "worker").sort(byId);
   return {
     submits: submits.filter(({ identity }) => isAlone(identity)).sort(byKey),
-    roots: placed.filter(({ identity }) => !isBornHere(identity)).sort(byPlace),
+    roots: placed.filter(({ identity }) => identity.parent === null).sort(byPlace),
+    children: placed.filter(({ identity }) => isChildOfKnown(identity)).sort(byPlace),
     members: placed
       .filter(({ identity }) => isBornHere(identity))
       .sort(byPlace)

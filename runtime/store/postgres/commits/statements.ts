@@ -4,8 +4,9 @@ import type { Parameter } from "../line.ts";
 import { appendEvents, appendEventsParameters } from "./append-events.ts";
 import { enter, enterParameters } from "./fence.ts";
 import {
-  insertGraphStatement,
+  insertChildrenStatement,
   insertMembersStatement,
+  insertRootsStatement,
   insertTasks,
   insertTasksStatement,
 } from "./insert-tasks.ts";
@@ -80,17 +81,13 @@ export function writingOf(batch: Batch): Writing {
 
 function partsOf(batch: Batch): Statement[] {
   const sorted = sortTurns(batch);
-  const { submits, roots, members, registrations, workerUpdates } = sorted;
+  const { submits, roots, children, members, registrations, workerUpdates } = sorted;
   const updates = [...sorted.updates, ...sorted.foretold];
-  const linked = [...roots, ...members, ...updates].filter(({ links }) => links !== undefined);
+  const linked = [...roots, ...children, ...members, ...updates].filter(hasLinks);
   const workerTurns = [...registrations, ...workerUpdates];
   return [
     ...Array.from(chunksOf(submits, turnsMax), insertTasksStatement),
-    ...Array.from(chunksOf(roots, turnsMax), insertGraphStatement),
-    // No statement sees what it inserts itself: parents are there before their children.
-    ...Array.from(Map.groupBy(members, depthOf).values()).flatMap((generation) =>
-      Array.from(chunksOf(generation, turnsMax), insertMembersStatement),
-    ),
+    ...Array.from(chunksOf(roots, turnsMax), insertRootsStatement),
     ...Array.from(chunksOf(sorted.updates, turnsMax), (turns) =>
       updateTasksStatement(batch.node, turns),
     ),
@@ -99,6 +96,12 @@ function partsOf(batch: Batch): Statement[] {
       updateForetoldStatement(batch.node, turns),
     ),
     ...inChunks(addDependents, sorted.awaited, addDependentsParameters),
+    // Behind all updates: whoever holds a parent here waits for no other task's row.
+    ...Array.from(chunksOf(children, turnsMax), insertChildrenStatement),
+    // No statement sees what it inserts itself: parents are there before their children.
+    ...Array.from(Map.groupBy(members, depthOf).values()).flatMap((generation) =>
+      Array.from(chunksOf(generation, turnsMax), insertMembersStatement),
+    ),
     ...Array.from(chunksOf(sorted.steps, turnsMax), (turns) =>
       recordStepsStatement(batch.node, turns),
     ),
@@ -175,6 +178,10 @@ function inChunks<T>(
     parameters: toParameters(chunk),
     ...rest,
   }));
+}
+
+function hasLinks({ links }: TaskTurn): boolean {
+  return links !== undefined;
 }
 
 function isNew({ identity }: TaskTurn): boolean {
