@@ -43,7 +43,10 @@ export function decide(
     case "restart": {
       const { to } = message;
       const deadline = to === "running" ? deadlineOf(context.asked, scope.now) : {};
-      return { type: "task.restarted", to, ...deadline };
+      const { dueAt } = context;
+      // One that is blocked hears of its start when it is resolved.
+      const isLater = to === "ready" && dueAt !== null && dueAt > scope.now;
+      return { type: "task.restarted", to, ...(isLater ? { dueAt } : {}), ...deadline };
     }
     case "resolve":
       return resolvedEvent(snapshot, message.resolution, scope.now);

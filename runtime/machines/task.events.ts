@@ -63,6 +63,8 @@ export type TaskEvent =
       /** All begins anew but what was recorded: the numbers of its attempts, and its steps' outputs. */
       readonly type: "task.restarted";
       readonly to: RestartedTo;
+      /** Present when it never began, and its start lies in the future still. */
+      readonly dueAt?: number;
       /** Of one that other tasks do and that goes on: when it is out of time. */
       readonly deadlineAt?: number;
     }

@@ -29,7 +29,7 @@ export interface TaskContext {
   /** End of the task as a whole; known from the first assignment on. */
   readonly deadlineAt: number | null;
   readonly hasDeadlineTimer: boolean;
-  /** Why and until when it waits. */
+  /** Until when it waits; of one that ended before its start, when that was to be. */
   readonly dueAt: number | null;
   readonly cancel: Cancel | null;
   /** The attempt whose outcome was recorded last, to answer a worker that reports it again. */
@@ -203,6 +203,7 @@ const restarts = [
     target: "running",
     actions: [forgetDeadline, "noteRestarted", keepDeadline],
   },
+  { guard: "isRestartedForLater", target: "waiting", actions: [forgetDeadline, "noteRestarted"] },
   { target: "ready", actions: [forgetDeadline, "noteRestarted"] },
 ] as const;
 
@@ -224,6 +225,8 @@ export const taskMachine = setup({
       context.graph.isBlocked && event.type === "task.resolved" && event.dueAt !== undefined,
     isRestartedBlocked: ({ event }) => event.type === "task.restarted" && event.to === "blocked",
     isRestartedWhole: ({ event }) => event.type === "task.restarted" && event.to === "running",
+    isRestartedForLater: ({ event }) =>
+      event.type === "task.restarted" && event.dueAt !== undefined,
     isBlockedComposite: ({ context }) =>
       context.graph.isBlocked && context.graph.composite !== null,
     isHeld: ({ context, event }) => "token" in event && event.token === context.token,
@@ -286,7 +289,7 @@ export const taskMachine = setup({
         stepsBefore: context.steps,
         graph: { ...context.graph, isBlocked: event.to === "blocked" },
         ...deadlineOf(event),
-        dueAt: null,
+        dueAt: event.dueAt ?? null,
         cancel: null,
       };
     }),
@@ -340,7 +343,7 @@ export const taskMachine = setup({
     noteStep: assign(({ context }) => ({ steps: context.steps + 1 })),
     noteReady: assign(() => ({ dueAt: null })),
     noteEnded: assign(({ context }) => ({
-      dueAt: null,
+      dueAt: context.attempt === 0 ? context.dueAt : null,
       hasDeadlineTimer: false,
       graph: unblocked(context),
     })),

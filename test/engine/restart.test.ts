@@ -141,6 +141,48 @@ describe("a task that stands alone is restarted", () => {
   });
 });
 
+describe("a task that was cancelled before its start, restarted in place,", () => {
+  const inAnHour = (rig: EngineRig): number => rig.clock.now() + 3_600_000;
+
+  test.each([
+    ["waits for that start, on its own", { graph: false }],
+    ["waits for that start, in a graph", { graph: true }],
+  ])("%s", async (_name, { graph }) => {
+    await using rig = await EngineRig.start();
+    const worker = await rig.worker({ slots: 5 });
+    const task = { definition: "job", startAt: inAnHour(rig) };
+    const root = await rig.service.submit(graph ? { graph: graphOf({ a: task }, "a") } : task);
+    const id = root.tasks?.["a"] ?? root.id;
+    for (let times = 0; times < 2; times += 1) {
+      await rig.service.cancel({ id: root.id });
+      await rig.settle();
+      expect(await rig.status(id)).toBe("cancelled");
+      await rig.service.restart({ id });
+      await rig.settle();
+      expect(await rig.get(id)).toMatchObject({
+        status: "waiting",
+        waitingFor: { reason: "start-time" },
+      });
+    }
+    await rig.live(3_590_000, worker);
+    expect(worker.assignments).toEqual([]);
+    await rig.live(20_000, worker);
+    expect(await rig.status(id)).toBe("running");
+    expect(await rig.store.doctor()).toEqual([]);
+  });
+
+  test("begins at once when that lies in the past by then", async () => {
+    await using rig = await EngineRig.start();
+    const worker = await rig.worker();
+    const id = await rig.submit({ startAt: inAnHour(rig) });
+    await rig.service.cancel({ id });
+    await rig.live(3_610_000, worker);
+    await rig.service.restart({ id });
+    await rig.settle();
+    expect(await rig.status(id)).toBe("running");
+  });
+});
+
 describe("a part of a graph is restarted in place", () => {
   test("the end of a chain", async () => {
     await using it = await played(chain, ["c"]);

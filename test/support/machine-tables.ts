@@ -15,6 +15,7 @@ const questions: Readonly<Record<string, string>> = {
   startsLater: "its start lies in the future",
   isRestartedBlocked: "it waits for others, or for its input",
   isRestartedWhole: "other tasks do it, and they go on",
+  isRestartedForLater: "it never began, and its start lies in the future still",
   isHeld: "it is about the running attempt",
   isHeldAndMayRetry:
     "it is about the running attempt, the error does not forbid a retry, attempts are left, and the next one can begin before the deadline",
