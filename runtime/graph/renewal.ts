@@ -55,6 +55,12 @@ export function renewalFrom(tree: Tree, from: TaskRow): Renewal {
   }
 }
 
+/** How many tasks are made that may run: what was skipped, and is so again, is not among them. */
+export function countRenewed(tree: Tree, { whole, opened }: Renewal): number {
+  const parts = [...opened].flatMap((row) => tree.childrenOf(row));
+  return 1 + parts.filter((part) => whole.has(part) || opened.has(part)).length;
+}
+
 /** What a worker's task started is a part of that task: done again by it, or not at all. */
 function partOf(tree: Tree, row: TaskRow): TaskRow {
   return [...tree.ancestorsOf(row)].filter((it) => !isComposite(it)).at(-1) ?? row;

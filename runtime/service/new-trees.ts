@@ -6,7 +6,7 @@ import type { GraphBirth } from "../engine/messages.ts";
 import { type RenewOptions, renewedIdentity, renewedParts } from "../engine/renewed.ts";
 import { expandGraph } from "../graph/expand.ts";
 import { parsePlace } from "../graph/place.ts";
-import { renewalFrom } from "../graph/renewal.ts";
+import { countRenewed, renewalFrom } from "../graph/renewal.ts";
 import type { Tree } from "../graph/tree.ts";
 import type { Asked, TaskEvent } from "../machines/task.events.ts";
 import type { TaskIdentity, TaskRow } from "../store/rows.ts";
@@ -44,7 +44,10 @@ export class NewTrees {
     );
     const isCreated = await this.#commit(old, identity, birth);
     if (!isCreated) await this.#yieldTo(old);
-    return { id: identity.id, restarted: 1 + countAnew(birth?.children ?? []) };
+    const restarted = renewal?.opened.has(old)
+      ? countRenewed(tree, renewal)
+      : 1 + (birth?.children.length ?? 0);
+    return { id: identity.id, restarted };
   }
 
   /** Null: a worker does it. Without options all of it is done again. */
@@ -100,10 +103,4 @@ export class NewTrees {
       data: { task: id, ...(winner === null ? {} : { restarted: winner.id }) },
     });
   }
-}
-
-function countAnew(children: GraphBirth["children"]): number {
-  return children
-    .filter(({ submit }) => submit.birth?.reused === undefined)
-    .reduce((sum, { submit }) => sum + 1 + countAnew(submit.birth?.children ?? []), 0);
 }

@@ -113,7 +113,7 @@ export interface RestartOptions {
 export interface Restarted {
   /** Of the task, or of the root of the new tree. */
   readonly id: string;
-  /** How many tasks run again. */
+  /** How many tasks go on, or are made again. */
   readonly restarted: number;
 }
 

@@ -309,7 +309,9 @@ describe("a tree is done again from one of its tasks", () => {
       "end",
     );
     await using it = await played(graph, ["bad"]);
-    const { id } = await it.newTree("bad");
+    const { id, restarted } = await it.newTree("bad");
+    // Itself, the root, and what depends on it: "skipped" and "after" are no more done than before.
+    expect(restarted).toBe(4);
     await it.worker.work();
     expect(it.worker.done).toEqual(["bad", "wanted"]);
     expect((await reusedIn(it.rig, id)).toSorted()).toEqual(["a", "end"]);
