@@ -21,7 +21,6 @@ const occurrenceDigitsMax = 10;
 /** Of one task only: in a graph each task says it of itself. */
 const ofOneTask = {
   version: z.exactOptional(name),
-  startAt: z.exactOptional(instant),
   attemptTimeoutMs: z.exactOptional(durationMs),
   retry: z.exactOptional(retry),
 };
@@ -32,6 +31,7 @@ const shape = {
   input: z.exactOptional(anything),
   idempotencyKey: z.exactOptional(key),
   priority: z.exactOptional(z.int32()),
+  startAt: z.exactOptional(instant),
   labels: z.exactOptional(labels),
   metadata: z.exactOptional(metadata),
   timeoutMs: z.exactOptional(durationMs),

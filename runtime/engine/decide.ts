@@ -44,8 +44,9 @@ export function decide(
       const { to } = message;
       const deadline = to === "running" ? deadlineOf(context.asked, scope.now) : {};
       const { dueAt } = context;
-      // One that is blocked hears of its start when it is resolved.
-      const isLater = to === "ready" && dueAt !== null && dueAt > scope.now;
+      // A worker's task that is blocked hears of its start when it is resolved.
+      const mayBeLater = to === "ready" || (to === "blocked" && context.graph.composite !== null);
+      const isLater = mayBeLater && dueAt !== null && dueAt > scope.now;
       return { type: "task.restarted", to, ...(isLater ? { dueAt } : {}), ...deadline };
     }
     case "resolve":

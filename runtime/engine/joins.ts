@@ -190,6 +190,7 @@ export class Joins {
     facts: Facts,
     dependencies: readonly DependencyRow[],
   ): Promise<Resolution> {
+    if (identity.place?.isAwaited === false) return this.#beginSubmitted(identity);
     const parent = identity.parent === null ? undefined : facts.parents.get(identity.parent);
     const position = parent && positionOf(identity.place?.name ?? "", parent.place);
     if (!parent || !position) throw new Error(`task ${identity.id} has no place under its parent`);
@@ -230,6 +231,16 @@ export class Joins {
   ): Promise<Resolved> {
     if (!given.outcomes.some(isLeftOut)) return resolveInput(position, given);
     return this.#takeTurn(namespace, (read) => resolveInTurn(position, { ...given, read }));
+  }
+
+  /** The start of a pipeline that stands for itself has come: it was submitted with its input. */
+  async #beginSubmitted(identity: TaskIdentity): Promise<Resolution> {
+    const place = parsePlace(identity);
+    if (place?.kind !== "pipeline") throw new Error(`task ${identity.id} is no pipeline`);
+    const { input } = identity;
+    const beginning = { kind: "go", input, preprocessed: [], startAt: null } as const;
+    const value = JSON.parse(input) as unknown;
+    return this.#layOut(identity, { vertex: { graph: place.graph }, place, value, beginning });
   }
 
   /** A composite's input stands: its tasks are made. */

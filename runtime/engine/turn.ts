@@ -61,16 +61,24 @@ function takeMessage(pen: Pen, message: TaskMessage, scope: TurnScope): void {
   if (isAccepted && message.type === "submit" && message.birth !== undefined) {
     if (message.birth.reused !== undefined) pen.columns.output = message.birth.reused.output;
     pen.beget(message.birth);
-    if (message.birth.isBlocked && message.birth.dependsOn.length === 0) {
+    if (message.birth.isBlocked && message.birth.dependsOn.length === 0 && !isForLater(pen)) {
       pen.postReleased(scope.entropy.id());
     }
   }
-  if (isAccepted && message.type === "restart" && message.to !== "ready") pen.askGate();
+  if (isAccepted && message.type === "restart" && message.to !== "ready" && !isForLater(pen)) {
+    pen.askGate();
+  }
+  if (isAccepted && message.type === "timer" && pen.snapshot.value === "waiting") pen.askGate();
   if (message.type === "assign") {
     if (isAccepted) pen.placement = message;
     else scope.unplace(message);
   }
   pen.verdicts.push({ event: isAccepted ? event : null, snapshot: pen.snapshot, isRepeat: false });
+}
+
+/** What it is made of is laid out when its start has come. */
+function isForLater({ snapshot }: Pen): boolean {
+  return snapshot.context.dueAt !== null;
 }
 
 /** A task that is ready at the end of its turn gets a slot in the same commit, or goes to the queue. */

@@ -125,7 +125,7 @@ function identify(
   const { vertex, input, copy, options } = given;
   const { parent } = copy;
   const pipeline = "definition" in vertex ? options.pipelines.get(pipelineKey(vertex)) : undefined;
-  if (pipeline !== undefined) assertNoAttempts({ ...vertex }, `tasks.${name}`);
+  if (pipeline !== undefined) assertNoAttempts({ ...vertex }, `tasks.${name}`, ofTasks);
   const kind = kindOf(vertex, pipeline !== undefined);
   const graph = "each" in vertex ? vertex.each : "graph" in vertex ? vertex.graph : pipeline?.graph;
   const identity: TaskIdentity = {
@@ -177,11 +177,18 @@ function idOf(ids: ReadonlyMap<string, string>, name: string): string {
   return id;
 }
 
-const ofAttempts = ["startAt", "attemptTimeoutMs", "retry"] as const;
+const ofAttempts = ["attemptTimeoutMs", "retry"] as const;
+
+/** Within a graph: what begins when its turn comes has no start of its own but by its tasks. */
+const ofTasks = ["startAt", ...ofAttempts] as const;
 
 /** @throws KantokuError for what only a task that a worker does can have */
-export function assertNoAttempts(asked: Readonly<Record<string, unknown>>, at: string): void {
-  const misplaced = ofAttempts.filter((name) => asked[name] !== undefined);
+export function assertNoAttempts(
+  asked: Readonly<Record<string, unknown>>,
+  at: string,
+  names: readonly string[] = ofAttempts,
+): void {
+  const misplaced = names.filter((name) => asked[name] !== undefined);
   if (misplaced.length === 0) return;
   throw new KantokuError(
     "invalid-params",

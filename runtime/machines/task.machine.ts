@@ -395,7 +395,10 @@ export const taskMachine = setup({
         "task.skipped": { guard: "isBlocked", target: "skipped" },
         "task.failed": { guard: "isBlocked", target: "failed" },
         "task.succeeded": { guard: "isBlockedComposite", target: "succeeded" },
-        "task.readied": { target: "ready", actions: "noteReady" },
+        "task.readied": [
+          { guard: "isBlocked", actions: "noteReady" },
+          { target: "ready", actions: "noteReady" },
+        ],
         "task.timedOut": timesOut,
         "task.cancelRequested": cancels,
       },

@@ -10,6 +10,7 @@ import type { Engine } from "../engine/engine.ts";
 import type { Caller, GraphBirth } from "../engine/messages.ts";
 import {
   assertNoAttempts,
+  type Birth,
   type Expansion,
   expandGraph,
   type PipelineVersion,
@@ -105,9 +106,13 @@ export class Submissions {
       const identity = this.#identify(intake);
       const { child, graph } = intake;
       if (child !== null && graph !== null) assertNotTooDeep(identity, child.parent);
-      const layout = graph === null ? null : await this.#layOut(identity, graph);
+      const planned = graph === null ? null : await this.#layOut(identity, graph);
+      const { startAt } = intake.checked;
+      // Laid out once more when its time has come; what is wrong with it is said now.
+      const isLater = startAt !== null && startAt > identity.createdAt;
+      const layout = planned !== null && isLater ? "later" : planned;
       const make = () => this.#commit(identity, intake.checked, layout);
-      const count = 1 + (layout?.births.length ?? 0);
+      const count = 1 + birthsIn(layout).length;
       const submitted = await (child === null
         ? make()
         : this.#lineage.grow(child, { count, make }));
@@ -164,13 +169,14 @@ export class Submissions {
   #commit(
     identity: TaskIdentity,
     checked: CheckedSubmit,
-    layout: Expansion | null,
+    layout: Layout,
   ): Promise<Submitted | null> {
     const { directory } = this.#engine.life;
     const actor = directory.create(identity);
-    const tasks = layout === null ? {} : { tasks: idsByName(layout) };
+    const births = birthsIn(layout);
+    const tasks = births.length === 0 ? {} : { tasks: idsByName(births) };
     return new Promise((resolve, reject) => {
-      const pending: Pending = { fail: reject, bytes: bytesOf(identity, layout) };
+      const pending: Pending = { fail: reject, bytes: bytesOf(identity, births) };
       this.#add(pending);
       const caller: Caller<{ created: boolean }> = {
         answer: ({ created }) => {
@@ -258,6 +264,9 @@ export class Submissions {
   }
 }
 
+/** What is made along with a task; later, when its start has come; or nothing, for it is no pipeline. */
+type Layout = Expansion | "later" | null;
+
 /** What is to become a task. */
 interface Intake {
   /** A pipeline's name was given and no version: whichever it stood for the first time is right. */
@@ -284,25 +293,27 @@ function placeOf(graph: Graph | null, child: Intake["child"]): TaskPlace {
 }
 
 /** How a pipeline begins whose input stands. */
-export function birthOf({ births, members }: Expansion): GraphBirth {
+export function birthOf(layout: Expansion | "later"): GraphBirth {
+  const isLater = layout === "later";
   return {
     composite: "pipeline",
-    isBlocked: false,
-    dependsOn: members,
-    children: toChildren(births),
+    isBlocked: isLater,
+    dependsOn: isLater ? [] : layout.members,
+    children: toChildren(birthsIn(layout)),
   };
 }
 
-function idsByName({ births }: Expansion): Record<string, string> {
+function birthsIn(layout: Layout): readonly Birth[] {
+  return layout === null || layout === "later" ? [] : layout.births;
+}
+
+function idsByName(births: readonly Birth[]): Record<string, string> {
   return Object.fromEntries(births.map(({ identity }) => [identity.place?.name, identity.id]));
 }
 
-function bytesOf(identity: TaskIdentity, layout: Expansion | null): number {
+function bytesOf(identity: TaskIdentity, births: readonly Birth[]): number {
   const own = bytesOfIdentity(identity) + 1_024;
-  return (layout?.births ?? []).reduce(
-    (sum, birth) => sum + bytesOfIdentity(birth.identity) + 512,
-    own,
-  );
+  return births.reduce((sum, birth) => sum + bytesOfIdentity(birth.identity) + 512, own);
 }
 
 function found({ id, status }: TaskRow): Submitted {

@@ -16,7 +16,7 @@ export async function explainWaiting(
 ): Promise<WaitingFor | undefined> {
   switch (row.status) {
     case "waiting":
-      return isBlocked(row) ? explainDependencies(store, row) : explainTimer(row, now);
+      return isForLater(row) ? explainTimer(row, now) : explainDependencies(store, row);
     case "running":
       return row.place?.graph == null ? undefined : explainDependencies(store, row);
     case "ready":
@@ -33,8 +33,10 @@ export async function explainWaiting(
   }
 }
 
-function isBlocked(row: TaskRow): boolean {
-  return contextOf(row).graph?.isBlocked === true;
+/** A pipeline that is blocked may have a start, too: it is laid out then. */
+function isForLater(row: TaskRow): boolean {
+  const { graph, dueAt } = contextOf(row);
+  return graph?.isBlocked !== true || typeof dueAt === "number";
 }
 
 /** Of a task that waits there is always a snapshot. */

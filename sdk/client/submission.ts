@@ -1,6 +1,5 @@
 import type { CallData } from "../call.ts";
 import { KantokuError } from "../errors.ts";
-import { ofOneTask } from "../graph/discover.ts";
 import { compositionOf } from "../graph/encode.ts";
 import type { AnyPipeline } from "../graph/pipeline.ts";
 import type { PlainInput } from "../graph/plain-input.ts";
@@ -16,7 +15,7 @@ export interface SubmitOptions {
   readonly idempotencyKey?: string;
   /** Smaller is first; 10 unless given. */
   readonly priority?: number;
-  /** Not before this instant; a number is epoch milliseconds. A graph's tasks have their own. */
+  /** Not before this instant; a number is epoch milliseconds. */
   readonly startAt?: number | Date;
   /** From the first assignment, or the beginning of a graph, to the end, all attempts included. */
   readonly timeout?: Duration;
@@ -85,19 +84,22 @@ function withOwn(call: CallData, options: SubmitOptions): SubmitOptions {
   return { ...own, ...options, ...(Object.keys(labels).length > 0 && { labels }) };
 }
 
+const ofAttempts = ["attemptTimeout", "retry"] as const;
+
 function toGraphSubmit(graph: Graph, options: SubmitOptions): GraphSubmit {
-  const misplaced = ofOneTask.filter((key) => key !== "timeout" && options[key] !== undefined);
+  const misplaced = ofAttempts.filter((key) => options[key] !== undefined);
   if (misplaced.length > 0) {
     throw new KantokuError(
       "invalid-params",
       `a graph has no ${misplaced.join(", ")}; say it of a call in it: call.with({ … })`,
     );
   }
-  const { idempotencyKey = newId(), priority, labels, metadata, timeout, trace } = options;
+  const { idempotencyKey = newId(), priority, startAt, labels, metadata, timeout, trace } = options;
   return {
     graph,
     idempotencyKey,
     ...(priority !== undefined && { priority }),
+    ...(startAt !== undefined && { startAt: Number(startAt) }),
     ...(labels !== undefined && { labels }),
     ...(metadata !== undefined && { metadata }),
     ...(timeout !== undefined && { timeoutMs: toMs(timeout) }),

@@ -9,7 +9,7 @@ import type { Scope } from "./scope.ts";
 import { traitsOf } from "./traits.ts";
 
 /** Options that only the task of a definition has. */
-export const ofOneTask = ["startAt", "timeout", "attemptTimeout", "retry"] as const;
+const ofOneTask = ["startAt", "timeout", "attemptTimeout", "retry"] as const;
 
 export interface Discovery {
   readonly frame: Frame;

@@ -43,7 +43,14 @@ export interface ChildOf {
 export interface GraphSubmit
   extends Pick<
     SubmitParams,
-    "idempotencyKey" | "priority" | "labels" | "metadata" | "timeoutMs" | "trace" | "parent"
+    | "idempotencyKey"
+    | "priority"
+    | "startAt"
+    | "labels"
+    | "metadata"
+    | "timeoutMs"
+    | "trace"
+    | "parent"
   > {
   readonly graph: Graph;
   /** What the graph's sources call its input. */
@@ -55,7 +62,7 @@ export interface Submitted {
   readonly status: TaskStatus;
   /** `false`: the key was known, and this is the task it made then. */
   readonly created: boolean;
-  /** Of a graph: the ids of its tasks, by name. */
+  /** Of a graph that begins at once: the ids of its tasks, by name. */
   readonly tasks?: Readonly<Record<string, string>>;
 }
 

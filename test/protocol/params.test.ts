@@ -71,7 +71,7 @@ const refused: readonly (readonly [string, string, string])[] = [
     '{"graph":{},"idempotencyKey":"k","parent":{"token":"t","name":"n"}}',
     "idempotencyKey",
   ],
-  ["task.run", '{"graph":{},"startAt":1}', "startAt"],
+  ["task.run", '{"graph":{},"startAt":-1}', "startAt"],
   ["task.graph", "{}", "id or by key"],
   ["task.restart", "{}", "id or by key"],
   ["task.restart", '{"id":"a","mode":"again"}', "mode"],

@@ -42,6 +42,7 @@ describe("a composed call", () => {
       labels: { of: "whole" },
       metadata: { m: 1 },
       timeout: "1m",
+      startAt: new Date(7),
       waitMs: 5,
     });
     expect(asked).toEqual([
@@ -64,6 +65,7 @@ describe("a composed call", () => {
           labels: { of: "whole" },
           metadata: { m: 1 },
           timeoutMs: 60_000,
+          startAt: 7,
           waitMs: 5,
         },
       ],
@@ -78,9 +80,9 @@ describe("a composed call", () => {
   test("rejects what belongs to one of its tasks, and what is no graph", async () => {
     const { asked, kantoku } = recording();
     const composed = use(use(1));
-    await expect(kantoku.run(composed, { startAt: 1, retry: {} })).rejects.toMatchObject({
+    await expect(kantoku.run(composed, { attemptTimeout: 1, retry: {} })).rejects.toMatchObject({
       code: "invalid-params",
-      message: "a graph has no startAt, retry; say it of a call in it: call.with({ … })",
+      message: "a graph has no attemptTimeout, retry; say it of a call in it: call.with({ … })",
     });
     await expect(kantoku.submit(use([1, use(1).with({ name: "no name" })]))).rejects.toMatchObject({
       code: "invalid-definition",
