@@ -1,33 +1,17 @@
-import { isKantokuError } from "../../sdk/errors.ts";
-import type { GraphTask } from "../../sdk/protocol/graph.ts";
-import { limits } from "../../sdk/protocol/limits.ts";
-import { isEnded, type TaskError } from "../../sdk/protocol/task.ts";
-import { type Expansion, expandEach, expandGraph, isTooDeep } from "../graph/expand.ts";
+import { isEnded } from "../../sdk/protocol/task.ts";
 import { isLeftOut } from "../graph/outcome.ts";
 import type { ReadOutputs } from "../graph/output-pages.ts";
-import {
-  copiesOf,
-  givenOf,
-  hasItems,
-  itemsOf,
-  outcomesIn,
-  parsePlace,
-  scopeUnder,
-} from "../graph/place.ts";
+import { copiesOf, outcomesIn, parsePlace, scopeUnder } from "../graph/place.ts";
 import { finish, type Resolved, resolveInput } from "../graph/resolve.ts";
 import { finishInTurn, resolveInTurn } from "../graph/resolve-in-turn.ts";
 import { type ParsedPlace, type Position, positionOf } from "../graph/vertices.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Entropy } from "../ports/entropy.ts";
 import type { Log } from "../ports/log.ts";
 import type { Preprocessing } from "../ports/preprocessing.ts";
 import type { JsonText, TaskIdentity, TaskRow } from "../store/rows.ts";
 import type { DependencyRow, Store } from "../store/store.ts";
-import { toChildren } from "./children.ts";
+import { Layouts, type LayoutsOptions } from "./layouts.ts";
 import type { Resolution } from "./messages.ts";
-import type { PipelineBook } from "./pipeline-book.ts";
 import { Preprocessors } from "./preprocessors.ts";
-import type { RootSizes } from "./root-sizes.ts";
 import type { TaskActor } from "./task-actor.ts";
 import { Turnstile } from "./turnstile.ts";
 
@@ -44,14 +28,10 @@ export interface Released {
   readonly actor: TaskActor;
 }
 
-export interface JoinsOptions {
+export interface JoinsOptions extends LayoutsOptions {
   readonly store: Store;
-  readonly clock: Clock;
-  readonly entropy: Entropy;
   readonly log: Log;
   readonly preprocessing: Preprocessing;
-  readonly pipelines: PipelineBook;
-  readonly sizes: RootSizes;
   /** Says what came of it to the actor. */
   resolved(released: Released, resolution: Resolution): void;
   /** Gives tasks back whose letters will be read again. */
@@ -67,11 +47,13 @@ export class Joins {
   readonly #options: JoinsOptions;
   readonly #underWay = new Set<string>();
   readonly #preprocessors: Preprocessors;
+  readonly #layouts: Layouts;
   readonly #inTurn = new Turnstile(inTurnMax);
 
   constructor(options: JoinsOptions) {
     this.#options = options;
     this.#preprocessors = new Preprocessors(options.preprocessing);
+    this.#layouts = new Layouts(options);
   }
 
   /** Letters that are being acted upon: to read them again would hold up those behind them. */
@@ -221,7 +203,7 @@ export class Joins {
         ? { kind: "succeed", output: input, preprocessed }
         : { ...beginning, children: [], dependsOn: [] };
     }
-    return this.#layOut(identity, { vertex, place, value, beginning });
+    return this.#layouts.layOut(identity, { vertex, place, value, beginning });
   }
 
   #input(
@@ -240,57 +222,8 @@ export class Joins {
     const { input } = identity;
     const beginning = { kind: "go", input, preprocessed: [], startAt: null } as const;
     const value = JSON.parse(input) as unknown;
-    return this.#layOut(identity, { vertex: { graph: place.graph }, place, value, beginning });
-  }
-
-  /** A composite's input stands: its tasks are made. */
-  async #layOut(
-    identity: TaskIdentity,
-    given: {
-      vertex: GraphTask;
-      place: ParsedPlace;
-      value: unknown;
-      beginning: Omit<Extract<Resolution, { kind: "go" }>, "children" | "dependsOn">;
-    },
-  ): Promise<Resolution> {
-    const { vertex, place, value, beginning } = given;
-    const { sizes, entropy, clock, pipelines } = this.#options;
-    const { graph } = place;
-    const options = {
-      parent: identity,
-      mintId: () => entropy.id(),
-      now: clock.now(),
-      pipelines: await pipelines.findAll(identity.namespace, graph),
-    };
-    if (isTooDeep(identity)) return tooMuch(`tasks lie more than ${limits.treeDepthMax} deep`);
-    if (place.kind === "each") {
-      const items = itemsOf(value);
-      if (!hasItems(value)) return tooMuch(`each needs a list of items, and got ${kindOf(value)}`);
-      if (items.length === 0) {
-        return { kind: "succeed", output: "[]", preprocessed: beginning.preprocessed };
-      }
-    }
-    const copies = copiesOf(place, value);
-    const count = Object.keys(graph.tasks).length * copies;
-    if (!(await sizes.mayGrow(identity.root, count))) {
-      return tooMuch(`there would be more than ${limits.descendantsMax} tasks under one root`);
-    }
-    const limit = "each" in vertex ? vertex.limit : undefined;
-    try {
-      const { births, members }: Expansion =
-        place.kind === "each"
-          ? expandEach(graph, {
-              ...options,
-              items: itemsOf(value),
-              given: givenOf(value),
-              ...(limit === undefined ? {} : { limit }),
-            })
-          : expandGraph(graph, { ...options, input: value });
-      return { ...beginning, children: toChildren(births), dependsOn: members };
-    } catch (error) {
-      if (isKantokuError(error)) return tooMuch(error.message);
-      throw error;
-    }
+    const vertex = { graph: place.graph };
+    return this.#layouts.layOut(identity, { vertex, place, value, beginning });
   }
 }
 
@@ -315,17 +248,4 @@ interface ParsedParent {
 function parseParent(row: TaskRow): ParsedParent {
   const place = parsePlace(row) ?? { kind: "task", graph: { tasks: {}, result: "" } };
   return { place, input: JSON.parse(row.input) as unknown };
-}
-
-function tooMuch(message: string): Resolution {
-  const error: TaskError = { name: "GraphError", code: "invalid-graph", message, retryable: false };
-  return { kind: "fail", error };
-}
-
-/** What stands where a list was wanted. */
-function kindOf(value: unknown): string {
-  const items =
-    typeof value === "object" && value !== null && "items" in value ? value.items : value;
-  if (items === null || items === undefined) return "nothing (null)";
-  return typeof items === "object" ? "an object" : `a ${typeof items}`;
 }
