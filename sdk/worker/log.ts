@@ -3,7 +3,7 @@ import type { Assignment } from "../protocol/service.ts";
 import type { Clock } from "../time/clock.ts";
 import { encodePayload } from "../values/payload.ts";
 
-/** JSON lines on stderr, `debug` left out: stdout belongs to the program's own results. */
+/** JSON lines on stderr, as the server writes them, `debug` left out: stdout belongs to the program's own results. */
 export const logToConsole: LogSink = (line) => {
   if (line.level !== "debug") console.error(writeLine(line));
 };
@@ -23,7 +23,7 @@ export function createTaskLog(
 
 // A log line never fails the task that wrote it.
 function writeLine({ fields, ...line }: LogLine): string {
-  const head = JSON.stringify(line);
+  const head = JSON.stringify({ ...line, at: new Date(line.at).toISOString() });
   if (fields === undefined) return head;
   try {
     return `${head.slice(0, -1)},"fields":${encodePayload(fields, { at: "fields" })}}`;
