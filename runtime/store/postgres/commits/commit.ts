@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import { type CommitStore, StoreError } from "../../store.ts";
 import type { Committed } from "../../turns.ts";
 import type { Connections } from "../connections.ts";
@@ -8,7 +7,6 @@ import { ktRepeated, storeErrorOf, transactionAborted } from "../sql-state.ts";
 import { resolve } from "./resolve.ts";
 import type { Statement, Writing } from "./statement.ts";
 import { writingOf } from "./statements.ts";
-import { Vigil } from "./vigil.ts";
 
 /**
  * One transaction a batch, all of its statements sent in one go: one round trip and one flush. A
@@ -21,14 +19,13 @@ import { Vigil } from "./vigil.ts";
  *     not leave its batch half on the wire.
  */
 export function createCommitStore({ lanes, desk }: Connections): CommitStore {
-  const vigil = new Vigil(availableParallelism());
   return {
     async commit(batch) {
       const lane = lanes[batch.lane % lanes.length];
       if (lane === undefined) throw new RangeError("a store without lanes commits nothing");
       const writing = writingOf(batch);
       const line = await lane.line();
-      const outcome = await vigil.over(batch.turns.length, transact(line, writing));
+      const outcome = await transact(line, writing);
       return outcome === "repeated" ? resolve(desk, batch) : outcome;
     },
   };
