@@ -29,8 +29,8 @@ export interface BacklogOptions {
   readonly meters: Meters;
   /** Brings a claimed row into memory; null: it cannot be read. */
   takeIn(row: TaskRow): TaskActor | null;
-  /** Whether a turn of the task is under way here. */
-  isCommitting(task: string): boolean;
+  /** Whether the task is in memory: taken up, or in a turn that is not answered yet. */
+  isHere(task: string): boolean;
   /** Reserves a slot of the worker for a claimed task. */
   assign(actor: TaskActor, worker: WorkerActor): void;
   /** The same for one that nobody has claimed. */
@@ -170,6 +170,7 @@ export class Backlog {
   /** It was claimed before the commit that queued it was answered, as that commit left it. */
   hold(actor: TaskActor): void {
     this.#knowledge.willNotStand();
+    actor.state = { ...actor.state, owner: this.#options.node };
     this.#enter(actor);
     this.fill();
   }
@@ -195,6 +196,14 @@ export class Backlog {
     const isTrusted = this.#options.clock.monotonic() >= this.#mistrustedUntil;
     if (!isTrusted || isSuspect(actor.snapshot.context)) return false;
     return this.#options.pool.isServed(head) && this.#own.add(head, actor);
+  }
+
+  /** A claim found nothing more there: what is remembered is somebody else's, or stands like others. */
+  #doubtRemembered(heads: readonly Head[]): void {
+    for (let first = this.#own.first(heads); first !== null; first = this.#own.first(heads)) {
+      this.#own.drop(first.actor.identity);
+      this.#knowledge.mayStand(first.head);
+    }
   }
 
   #news(): void {
@@ -236,9 +245,10 @@ export class Backlog {
     const rows = await this.#options.queue.claim(this.#options.node, heads, wanted);
     this.#options.meters.claimed(rows.length);
     const others = rows.filter((row) => !this.#own.drop(row));
-    const strangers = others.filter(({ id }) => !this.#options.isCommitting(id));
+    const strangers = others.filter(({ id }) => !this.#options.isHere(id));
     learn(strangers, rows.length < wanted);
     if (isAllOwn && strangers.length > 0) this.#news();
+    if (!isAllOwn && rows.length < wanted) this.#doubtRemembered(heads);
     for (const row of rows) this.#add(row);
     this.fill();
     return heads.some((head) => this.#mayHoldMore(head));
@@ -293,12 +303,10 @@ export class Backlog {
     if (actor === null) return;
     // Its commit is applied and not answered yet: see `hold`.
     if (actor.isCommitting) actor.isClaimed = true;
-    else if (actor.snapshot.value === "ready") this.#enter(actor);
+    else if (actor.snapshot.value === "ready" && !hasSlot(actor)) this.#enter(actor);
   }
 
-  /** What was in memory without being owned is this node's by the claim. */
   #enter(actor: TaskActor): void {
-    actor.state = { ...actor.state, owner: this.#options.node };
     const { namespace, definition } = actor.identity;
     const head = { namespace, definition, version: actor.state.version };
     const key = headKey(head);
@@ -340,6 +348,11 @@ export class Backlog {
     if (entries.length === 0) this.#claimed.delete(entry.key);
     this.#claimedCount -= 1;
   }
+}
+
+/** It was taken up, and waits for the turn that gives it to its worker. */
+function hasSlot({ mailbox }: TaskActor): boolean {
+  return mailbox.some(({ type }) => type === "assign");
 }
 
 interface Claimed {

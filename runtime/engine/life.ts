@@ -127,7 +127,7 @@ export class Life {
       log,
       meters,
       takeIn: (row) => this.directory.takeIn(row),
-      isCommitting: (task) => this.directory.get(task)?.isCommitting === true,
+      isHere: (task) => this.directory.get(task) !== undefined,
       assign: (actor, worker) => this.directory.assign(actor, worker),
       takeUp: (actor, worker) => this.directory.takeUp(actor, worker),
       release: (actors) => this.#release(actors.map(({ identity }) => identity.id)),
@@ -188,7 +188,9 @@ export class Life {
   hear(hint: Hint): void {
     switch (hint.about) {
       case "ready":
-        if (this.pool.isServedAnyVersion(hint)) this.backlog.noteUnknown();
+        if (hint.node !== this.incarnation && this.pool.isServedAnyVersion(hint)) {
+          this.backlog.noteUnknown();
+        }
         return;
       case "mail":
         this.#rounds.mail.nudge();
@@ -236,7 +238,12 @@ export class Life {
         });
       });
     }
-    this.#readyHints.set(`${namespace}\n${definition}`, { about: "ready", namespace, definition });
+    this.#readyHints.set(`${namespace}\n${definition}`, {
+      about: "ready",
+      node: this.incarnation,
+      namespace,
+      definition,
+    });
   }
 
   /** A task that could not be read goes on: its next turn writes the snapshot that was made for it. */

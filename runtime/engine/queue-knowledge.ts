@@ -54,6 +54,11 @@ export class QueueKnowledge {
   /** The turn was committed, and the task stands in the queue. */
   stands(head: Head): void {
     this.#underway -= 1;
+    this.mayStand(head);
+  }
+
+  /** One more, perhaps: the next claim that comes back short says no. */
+  mayStand(head: Head): void {
     if (this.#pool.isServed(head)) this.#add(headKey(head), 1);
   }
 

@@ -62,6 +62,7 @@ export class TaskDirectory {
     this.#backlog?.tookOver(row);
     const present = this.#actors.get(row.id);
     if (present !== undefined && (present.isCommitting || present.state.seq >= lastSeqOf(row))) {
+      this.#possess(present, row);
       return present;
     }
     const actor = restoreTaskActor(row);
@@ -73,6 +74,16 @@ export class TaskDirectory {
       else this.post(actor, message);
     }
     return actor;
+  }
+
+  /**
+   * It was in memory without being owned, or its commit left it to nobody before it was taken: it is
+   * this node's now, whatever becomes of the turn that is under way.
+   */
+  #possess(present: TaskActor, row: TaskRow): void {
+    const { state, rowSeq, isCommitting } = present;
+    if (!isCommitting && state.owner === null) present.state = { ...state, owner: row.owner };
+    if (isCommitting && (state.owner === null || row.seq > rowSeq)) present.isClaimed = true;
   }
 
   /** For rows that nobody asked for by name: one that cannot be read does not hold up the others. */

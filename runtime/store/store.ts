@@ -252,7 +252,13 @@ export interface WatchStore {
 
 /** A hint that something may be there to read. It may be lost, late or doubled: polling stays on. */
 export type Hint =
-  | { readonly about: "ready"; readonly definition: string; readonly namespace: string }
+  | {
+      readonly about: "ready";
+      /** Who queued it: a node need not be told what it knows. Older nodes do not say. */
+      readonly node?: string;
+      readonly definition: string;
+      readonly namespace: string;
+    }
   | { readonly about: "mail" }
   | { readonly about: "watched"; readonly node: string; readonly tasks: readonly string[] };
 

@@ -137,4 +137,100 @@ describe("what a node left to the queue itself", () => {
     expect(await rig.status(second)).toMatch(/^cancell(ed|ing)$/);
     expect(await rig.store.doctor()).toEqual([]);
   });
+
+  test("is nobody's to keep when it was taken by its id and then given away in vain", async () => {
+    await using rig = await EngineRig.start();
+    const worker = await rig.worker();
+    await rig.settle();
+    await rig.submit({ input: 0 });
+    const second = await rig.submit({ input: 1 });
+    const { store } = rig.node;
+    const answerAcquire = store.holdAnswers("tasks.acquire");
+    const cancelled = rig.service.cancel({ id: second });
+    const refusal = expect(cancelled).rejects.toMatchObject({ code: "busy" });
+    await rig.settle();
+    const letCommitsGo = store.hold();
+    store.plan({ fault: "stale", times: 1 });
+    const reported = worker.complete();
+    await rig.settle();
+    answerAcquire();
+    await rig.settle();
+    store.failNext("tasks.acquire", 5);
+    letCommitsGo();
+    await rig.settle();
+    expect(await reported).toEqual({ answer: "recorded" });
+    await refusal;
+    store.failNext("tasks.acquire", 0);
+    await rig.advance(3_000);
+    expect(worker.last).toMatchObject({ task: second, input: 1 });
+    expect(await rig.store.doctor()).toEqual([]);
+  });
+
+  test("is still remembered when a claim for others brings what waits for a lane", async () => {
+    await using rig = await EngineRig.start({ lanes: 1 });
+    const workers = [
+      await rig.worker({ name: "one", instance: "one" }),
+      await rig.worker({
+        name: "two",
+        instance: "two",
+        definitions: [{ name: "job" }, { name: "rare" }],
+      }),
+    ];
+    await rig.settle();
+    for (let input = 0; input < 14; input += 1) await rig.submit({ input });
+    await rig.advance(1_000);
+    const { store } = rig.node;
+    const letCommitsGo = store.hold();
+    const reported: Promise<unknown>[] = [];
+    for (const worker of workers) {
+      reported.push(worker.complete());
+      await rig.settle();
+    }
+    letCommitsGo();
+    await Promise.all(reported);
+    await rig.settle();
+    const claims = store.countOf("queue.claim");
+    for (let done = 0; done < 4; done += 1) {
+      for (const worker of workers) await worker.complete();
+      await rig.settle();
+    }
+    expect(workers.map(({ mostRunning }) => mostRunning)).toEqual([1, 1]);
+    expect(store.countOf("queue.claim")).toBe(claims);
+  });
+
+  test("needs no claim beside another node that leaves it alone", async () => {
+    await using rig = await EngineRig.start();
+    await rig.join();
+    await rig.advance(3_000);
+    expect(rig.node.engine.life.lease.nodeCount).toBe(2);
+    const worker = await rig.worker();
+    await rig.settle();
+    const claims = rig.node.store.countOf("queue.claim");
+    for (let input = 0; input < 4; input += 1) await rig.submit({ input });
+    for (let done = 0; done < 3; done += 1) {
+      await worker.complete();
+      await rig.settle();
+    }
+    expect(worker.inputs).toEqual([0, 1, 2, 3]);
+    expect(rig.node.store.countOf("queue.claim")).toBe(claims);
+  });
+
+  test("is claimed once more, and not for ever, where it is gone and the rest is unknown", async () => {
+    await using rig = await EngineRig.start();
+    const other = await rig.join();
+    const worker = await rig.worker({ name: "free", instance: "free" });
+    await rig.worker({ name: "full", instance: "full", definitions: [{ name: "other" }] });
+    await rig.settle();
+    await rig.submit({ definition: "other" });
+    await rig.submit({ input: 0 });
+    // Of what another node tells nothing is known here while no slot is free for it.
+    await rig.store.hints.send([{ about: "ready", namespace: "default", definition: "other" }]);
+    await rig.settle();
+    await rig.submit({ input: 1 });
+    await rig.store.queue.claim(other.engine.life.incarnation, [head], 1);
+    const claims = rig.node.store.countOf("queue.claim");
+    await worker.complete();
+    await rig.settle();
+    expect(rig.node.store.countOf("queue.claim") - claims).toBeLessThan(4);
+  });
 });

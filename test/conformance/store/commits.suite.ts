@@ -214,6 +214,21 @@ export function describeCommits(world: World): void {
       expect((await store.tasks.read("default", queued.id))?.status).toBe("running");
     });
 
+    test("takes nothing beside it that was not meant to leave the queue", async () => {
+      const { store } = world;
+      const node = await enlistNode(store);
+      const [meant, other] = [submit(), submit()];
+      await node.commit(meant, other);
+      const running = { status: "running", owner: node.id, worker: newId() } as const;
+      const taking = node.commit(
+        turnOf(rowOf(meant), { leavesQueue: true, state: running }),
+        turnOf(rowOf(other), { state: running }),
+      );
+      expect(await faultOf(taking)).toBe("stale");
+      expect(await store.queue.depth(head, 10)).toBe(2);
+      expect(await store.doctor()).toEqual([]);
+    });
+
     test("takes nothing that another node has claimed, or that has moved on", async () => {
       const { store } = world;
       const node = await enlistNode(store);

@@ -55,15 +55,11 @@ with ${passage.clauses} given as (${given.sql}
   where ${passage.isOpen}
 )`;
 
-/** What nobody claimed leaves the queue here. */
-const unqueued = (ids: number, { isOpen }: Passage) => `, unqueued as (
-  delete from kantoku.ready where id = any ($${ids}::text::uuid[]) and ${isOpen}
-)`;
-
 const queued = `, queued as (
   insert into kantoku.ready (id, namespace, definition, version, priority)
   select id, namespace, definition, version, priority from touched
   where status = 'ready' and owner is null
+  on conflict (id) do nothing
 )`;
 
 const watched = ({ key, next }: Rows<TaskTurn>, passage: Passage) =>
@@ -82,12 +78,17 @@ const update: Variant = {
   set: fromGiven,
   mayWrite: "tasks.owner is not distinct from $1::uuid",
 };
-/** Of tasks that may be nobody's, too: they stand in the queue. */
+const taken = update.events.next;
+/** Some of these may be nobody's, too: they stand in the queue. */
 const take: Variant = {
   ...update,
-  mayWrite: `(tasks.owner is not distinct from $1::uuid
-      or (tasks.owner is null and tasks.status = 'ready'))`,
+  mayWrite: `(tasks.owner is not distinct from $1::uuid or (
+      tasks.owner is null and tasks.status = 'ready' and tasks.id = any ($${taken}::text::uuid[])
+    ))`,
 };
+const unqueued = ({ isOpen }: Passage) => `, unqueued as (
+  delete from kantoku.ready where id = any ($${taken}::text::uuid[]) and ${isOpen}
+)`;
 /** Tasks that waited unowned for what ends in the same batch; with it comes their input. */
 const begin: Variant = {
   given: unowned,
@@ -106,21 +107,17 @@ export const updateTasks = {
     (passage) => updating(update, passage) + queued + watched(known, passage),
   ),
   taking: inTwoForms(
-    take.events.next + 1,
-    (passage) =>
-      updating(take, passage) +
-      queued +
-      unqueued(take.events.next, passage) +
-      watched(known, passage),
+    taken + 1,
+    (passage) => updating(take, passage) + queued + unqueued(passage) + watched(known, passage),
   ),
   foretold: { text: updating(begin, behindFence) + queued + watched(unowned, behindFence) },
 } as const;
 
 export function updateTasksStatement(node: string, updates: readonly TaskTurn[]): Statement {
   const parameters = parametersOf(update, { node, updates });
-  const taken = updates.filter(({ leavesQueue }) => leavesQueue === true);
-  if (taken.length > 0) {
-    const ids = plainArray(taken.map(({ id }) => id));
+  const leaving = updates.filter(({ leavesQueue }) => leavesQueue === true);
+  if (leaving.length > 0) {
+    const ids = plainArray(leaving.map(({ id }) => id));
     return { ...updateTasks.taking, parameters: [...parameters, ids], answers: "watched" };
   }
   const forms = updates.some(isQueued) ? updateTasks.queued : updateTasks.plain;
