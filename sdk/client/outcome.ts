@@ -41,7 +41,10 @@ async function awaitEnd<Output>(
     while (!isEnded(result.status)) {
       const { id, status } = result;
       if (clock.now() >= untilMs || signal?.aborted) {
-        throw unfinished(`task ${id} is ${status} after ${waitMs} ms`, { task: id, status });
+        throw unfinished(`task ${id} has not ended after ${waitMs} ms; it is ${status}`, {
+          task: id,
+          status,
+        });
       }
       result = await ask(id, untilMs, waiting);
     }
