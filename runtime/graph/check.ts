@@ -1,7 +1,7 @@
 import type { FailurePolicy, Graph, GraphTask, Source } from "../../sdk/protocol/graph.ts";
 import { limits, namePattern } from "../../sdk/protocol/limits.ts";
 import { cyclesIn } from "./cycle.ts";
-import { isPointer } from "./pointer.ts";
+import { isPointer, misplacedIn } from "./pointer.ts";
 
 const cycleNamesMax = 12;
 const notPointer = `must be a JSON pointer of at most ${limits.depthMax} parts`;
@@ -121,7 +121,10 @@ class GraphCheck {
     if (!Array.isArray(refs)) this.#note(`${path}.refs`, "must be a list");
     else if (refs.length > limits.referencesMax) {
       this.#note(`${path}.refs`, `are more than ${limits.referencesMax}`);
-    } else for (const [index, ref] of refs.entries()) this.#ref(ref, `${path}.refs[${index}]`, at);
+    } else {
+      for (const [index, ref] of refs.entries()) this.#ref(ref, `${path}.refs[${index}]`, at);
+      this.#places(vertex["input"], refs, path);
+    }
     if (!Array.isArray(after)) this.#note(`${path}.after`, "must be a list of names");
     else for (const [index, it] of after.entries()) this.#known(it, `${path}.after[${index}]`, at);
     if (when === undefined) return;
@@ -141,6 +144,15 @@ class GraphCheck {
     const { limit } = vertex;
     if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1)) {
       this.#note(`${path}.limit`, "must be a positive integer");
+    }
+  }
+
+  /** A list on the way to a place has to be long enough, and all of it is known by now. */
+  #places(input: unknown, refs: readonly unknown[], path: string): void {
+    const places = refs.map((ref) => (isRecord(ref) ? ref["at"] : undefined));
+    if (!places.every(isPointer)) return;
+    for (const { index, message } of misplacedIn(input ?? null, places)) {
+      this.#note(`${path}.refs[${index}].at`, `leads nowhere: ${message}`);
     }
   }
 

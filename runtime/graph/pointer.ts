@@ -1,4 +1,4 @@
-import { KantokuError } from "../../sdk/errors.ts";
+import { isKantokuError, KantokuError } from "../../sdk/errors.ts";
 import { limits } from "../../sdk/protocol/limits.ts";
 
 /**
@@ -45,23 +45,39 @@ export interface Placed {
  */
 export function putAll(value: unknown, placed: readonly Placed[]): unknown {
   const copies = new Set<object>();
+  return placed.reduce((whole, one) => put(whole, one, copies), value);
+}
+
+/** Which of these pointers have no place in the value, whatever is put at them, and why. */
+export function misplacedIn(
+  value: unknown,
+  pointers: readonly string[],
+): { readonly index: number; readonly message: string }[] {
+  const copies = new Set<object>();
   let whole = value;
-  for (const { at, value: given } of placed) {
-    const parts = parsePointer(at);
-    const last = parts.pop();
-    if (last === undefined) {
-      whole = given;
-      continue;
+  return pointers.flatMap((at, index) => {
+    try {
+      whole = put(whole, { at, value: null }, copies);
+      return [];
+    } catch (error) {
+      if (!isKantokuError(error)) throw error;
+      return [{ index, message: error.message }];
     }
-    whole = ownCopy(whole, copies);
-    let holder = whole as Holder;
-    for (const part of parts) {
-      const next = ownCopy(memberOf(holder, part), copies);
-      setMember(holder, part, next);
-      holder = next;
-    }
-    setMember(holder, last, given);
+  });
+}
+
+function put(value: unknown, { at, value: given }: Placed, copies: Set<object>): unknown {
+  const parts = parsePointer(at);
+  const last = parts.pop();
+  if (last === undefined) return given;
+  const whole = ownCopy(value, copies);
+  let holder = whole;
+  for (const part of parts) {
+    const next = ownCopy(memberOf(holder, part), copies);
+    setMember(holder, part, next);
+    holder = next;
   }
+  setMember(holder, last, given);
   return whole;
 }
 

@@ -283,6 +283,25 @@ describe("a graph may have 1,000 tasks", () => {
   });
 });
 
+test("a ref goes to a place that its input has, whatever comes to stand there", () => {
+  const refs = ["/list/0", "/list/1", "/list/7", "/list/-", "/list/0/deep", "/new/0", "/list/x"];
+  const graph: Graph = {
+    tasks: {
+      first: { definition: "job" },
+      second: {
+        definition: "job",
+        input: { list: [0] },
+        refs: refs.map((at) => ({ at, task: "first" })),
+      },
+    },
+    result: "second",
+  };
+  expect(problemsOf(graph)).toEqual([
+    "graph.tasks.second.refs[2].at leads nowhere: a list of 2 has no place 7",
+    "graph.tasks.second.refs[6].at leads nowhere: a list of 3 has no place x",
+  ]);
+});
+
 test("a task may have 10,000 refs, and not one more", () => {
   const asking = (count: number) =>
     withTask({ ...job, refs: Array.from({ length: count }, () => ({ at: "", task: "first" })) });
