@@ -63,22 +63,27 @@ function hasProtoMember(value: unknown): boolean {
   return typeof value === "object" && value !== null && Object.hasOwn(value, "__proto__");
 }
 
-export const retry = z.strictObject({
-  maxAttempts: z.exactOptional(z.int().min(1).max(1_000_000)),
-  backoff: z.exactOptional(z.enum(["exponential", "fixed"])),
-  minMs: z.exactOptional(
-    z
-      .int()
-      .min(0)
-      .max(100 * 366 * 86_400_000),
-  ),
-  maxMs: z.exactOptional(
-    z
-      .int()
-      .min(0)
-      .max(100 * 366 * 86_400_000),
-  ),
-});
+export const retry = z
+  .strictObject({
+    maxAttempts: z.exactOptional(z.int().min(1).max(1_000_000)),
+    backoff: z.exactOptional(z.enum(["exponential", "fixed"])),
+    minMs: z.exactOptional(
+      z
+        .int()
+        .min(0)
+        .max(100 * 366 * 86_400_000),
+    ),
+    maxMs: z.exactOptional(
+      z
+        .int()
+        .min(0)
+        .max(100 * 366 * 86_400_000),
+    ),
+  })
+  .refine(({ minMs, maxMs }) => minMs === undefined || maxMs === undefined || minMs <= maxMs, {
+    path: ["maxMs"],
+    error: "must not be below minMs",
+  });
 
 /**
  * Handed on as it came: the service lists everything that is wrong with a graph at once, and a copy

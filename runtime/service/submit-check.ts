@@ -118,6 +118,9 @@ function checkRetry(retry: RetryPolicy): RetryPolicy {
   }
   if (minMs !== undefined) checkNumber("retry.minMs", minMs, { min: 0, max: delayMsMax });
   if (maxMs !== undefined) checkNumber("retry.maxMs", maxMs, { min: 0, max: delayMsMax });
+  if (minMs !== undefined && maxMs !== undefined && minMs > maxMs) {
+    throw invalid("retry.maxMs", "must not be below minMs");
+  }
   return {
     ...(maxAttempts === undefined ? {} : { maxAttempts }),
     ...(backoff === undefined ? {} : { backoff }),

@@ -45,6 +45,7 @@ const refused: readonly (readonly [string, string, string])[] = [
   ["task.submit", '{"definition":"greet","timeoutMs":0}', "timeoutMs"],
   ["task.submit", '{"definition":"greet","attemptTimeoutMs":null}', "attemptTimeoutMs"],
   ["task.submit", '{"definition":"greet","retry":{"maxAttempts":0}}', "retry.maxAttempts"],
+  ["task.submit", '{"definition":"greet","retry":{"minMs":5,"maxMs":1}}', "retry.maxMs"],
   ["task.submit", '{"definition":"greet","retry":{"backoff":"cubic"}}', "retry.backoff"],
   ["task.submit", '{"definition":"greet","retry":{"max":1}}', "retry"],
   ["task.submit", '{"definition":"greet","labels":{"a":1}}', "labels.a"],
