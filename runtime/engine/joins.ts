@@ -36,6 +36,8 @@ export interface JoinsOptions extends LayoutsOptions {
   resolved(released: Released, resolution: Resolution): void;
   /** Gives tasks back whose letters will be read again. */
   release(tasks: readonly string[]): void;
+  /** The node is no more, or another one by now: nothing here is its own. */
+  isOver(): boolean;
 }
 
 /**
@@ -46,6 +48,7 @@ export interface JoinsOptions extends LayoutsOptions {
 export class Joins {
   readonly #options: JoinsOptions;
   readonly #underWay = new Set<string>();
+  readonly #failed: Released[] = [];
   readonly #preprocessors: Preprocessors;
   readonly #layouts: Layouts;
   readonly #inTurn = new Turnstile(inTurnMax);
@@ -79,22 +82,36 @@ export class Joins {
 
   async #resolveOne(released: Released, facts: Facts): Promise<void> {
     try {
-      const resolution = await this.#resolve(released.actor, facts);
-      this.#underWay.delete(released.letter);
-      this.#options.resolved(released, resolution);
+      this.#told(released, await this.#resolve(released.actor, facts));
     } catch (error) {
-      this.#giveBack([released], error);
+      // Of a task that has ended meanwhile nothing is asked any more.
+      if (hasEnded(released.actor)) this.#told(released, { kind: "none" });
+      else this.#giveBack([released], error);
     }
   }
 
+  #told(released: Released, resolution: Resolution): void {
+    this.#underWay.delete(released.letter);
+    this.#options.resolved(released, resolution);
+  }
+
+  /** What fails in one tick mostly does so for one reason: it is told, and given back, together. */
   #giveBack(released: readonly Released[], error: unknown): void {
-    const tasks = released.map(({ actor }) => actor.identity.id);
+    if (this.#failed.length === 0) this.#options.clock.soon(() => this.#giveBackFailed(error));
+    this.#failed.push(...released);
+  }
+
+  #giveBackFailed(error: unknown): void {
+    const failed = this.#failed.splice(0);
+    // A stop closes the sandbox under them; whoever takes the tasks over reads their letters.
+    if (this.#options.isOver()) return;
+    const tasks = failed.map(({ actor }) => actor.identity.id);
     this.#options.log.warn("tasks not resolved; their letters will be read again", {
       tasks: tasks.length,
       example: tasks[0],
       error,
     });
-    for (const { letter } of released) this.#underWay.delete(letter);
+    for (const { letter } of failed) this.#underWay.delete(letter);
     this.#options.release(tasks);
   }
 
@@ -234,6 +251,10 @@ interface Facts {
   readonly dependencies: ReadonlyMap<string, readonly DependencyRow[]>;
   /** An output as it is for all tasks that waited for it: none of them changes it. */
   parse(text: JsonText): unknown;
+}
+
+function hasEnded({ state }: TaskActor): boolean {
+  return isEnded(state.status);
 }
 
 function isDoomed({ status }: TaskRow): boolean {

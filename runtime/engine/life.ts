@@ -146,6 +146,7 @@ export class Life {
       resolved: ({ actor, letter }, resolution) =>
         this.directory.post(actor, { type: "resolve", letter, resolution }),
       release: (tasks) => this.#release(tasks),
+      isOver: () => this.#isOver,
     });
     this.post = new Post({ node, store, log, entropy, directory: this.directory, joins });
     this.workers = new WorkerRegistry({

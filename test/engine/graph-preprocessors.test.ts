@@ -16,6 +16,12 @@ function answer(output: unknown): Awaited<ReturnType<Run>> {
   return { output: JSON.stringify(output), source: "hash of source", input: "hash of input" };
 }
 
+/** Tasks that begin with a preprocessor. */
+function manyOf(count: number) {
+  const refs = [{ at: "", input: true, preprocessor: "p" }] as const;
+  return Object.fromEntries(Array.from({ length: count }, (_, n) => [`t${n}`, run("b", { refs })]));
+}
+
 describe("a preprocessor", () => {
   test("that takes all the time to look at is the last one of its graph that is looked at", async () => {
     const looked: string[] = [];
@@ -143,6 +149,52 @@ describe("a preprocessor", () => {
     expect(bench.inputOf("b")).toBe("at last");
     await bench.complete("bd");
     expect(await rig.status(id)).toBe("succeeded");
+    await expectHealthy(rig);
+  });
+
+  test("many whose sandbox is gone are told of in one line, and given back together", async () => {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const { rig, bench } = await startBench({ preprocessing: fake(() => promise) });
+    await using _ = rig;
+    const { tasks } = await bench.submit(manyOf(20));
+    reject(new Error("the sandbox is gone"));
+    await rig.settle();
+    expect(rig.logged).toEqual([
+      {
+        level: "warn",
+        message: "tasks not resolved; their letters will be read again",
+        fields: {
+          tasks: 20,
+          example: expect.toBeOneOf(Object.values(tasks ?? {})),
+          error: new Error("the sandbox is gone"),
+        },
+      },
+    ]);
+    expect(rig.node.store.countOf("tasks.release")).toBe(1);
+  });
+
+  test("nothing is told of those whose sandbox goes in a stop", async () => {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const { rig, bench } = await startBench({ preprocessing: fake(() => promise) });
+    await using _ = rig;
+    await bench.submit(manyOf(20));
+    await rig.node.engine.stop();
+    reject(new Error("the sandbox is closed"));
+    await rig.settle();
+    expect(rig.logged).toEqual([]);
+  });
+
+  test("nothing is told of those whose tasks have ended before their sandbox goes", async () => {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const { rig, bench } = await startBench({ preprocessing: fake(() => promise) });
+    await using _ = rig;
+    const { id } = await bench.submit(manyOf(20));
+    await rig.service.cancel({ id });
+    await rig.settle();
+    reject(new Error("the sandbox is gone"));
+    await rig.live(3_000, bench.worker);
+    expect(await rig.status(id)).toBe("cancelled");
+    expect(rig.logged).toEqual([]);
     await expectHealthy(rig);
   });
 
