@@ -35,10 +35,10 @@ export function openPreprocessing(): Preprocessing {
       return "problems" in made ? made.problems : [];
     },
 
-    async run({ namespace, source, input }) {
+    async run({ namespace, source, input, isWanted }) {
       const preprocessor = compile(source);
       if (preprocessor === null) return { fault: refused };
-      const reshaped = await sandbox.reshape({ namespace, preprocessor, input });
+      const reshaped = await sandbox.reshape({ namespace, preprocessor, input, isWanted });
       if ("output" in reshaped) {
         return { output: reshaped.output, source: preprocessor.hash, input: sha256(input) };
       }

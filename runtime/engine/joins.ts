@@ -185,10 +185,11 @@ export class Joins {
 
   /** A blocked task: may it start, and with what? */
   async #begin(
-    { identity }: TaskActor,
+    actor: TaskActor,
     facts: Facts,
     dependencies: readonly DependencyRow[],
   ): Promise<Resolution> {
+    const { identity } = actor;
     if (identity.place?.isAwaited === false) return this.#beginSubmitted(identity);
     const parent = identity.parent === null ? undefined : facts.parents.get(identity.parent);
     const position = parent && positionOf(identity.place?.name ?? "", parent.place);
@@ -196,7 +197,10 @@ export class Joins {
     if (facts.isBeingCancelled(identity))
       return { kind: "cancel", reason: "cancelled with the whole" };
     const { resolved, preprocessed } = await this.#preprocessors.forTask(
-      identity.namespace,
+      {
+        namespace: identity.namespace,
+        isWaiting: () => !hasEnded(actor) && !this.#options.isOver(),
+      },
       async (preprocessors) => ({
         resolved: await this.#input(identity, position, {
           // Not the row's input: a task that is restarted may have been resolved before.

@@ -30,11 +30,12 @@ export class Preprocessors {
     this.#preprocessing = preprocessing;
   }
 
-  /** For all that one task asks: its first fault is the end of it. */
-  async forTask<T>(namespace: string, use: (own: TaskPreprocessors) => Promise<T>): Promise<T> {
+  /** For all that one task asks: with its first fault, or its own end, it asks no more. */
+  async forTask<T>(task: Asking, use: (own: TaskPreprocessors) => Promise<T>): Promise<T> {
+    const { namespace } = task;
     const tasks = this.#tasks.get(namespace) ?? new Turnstile(tasksMax);
     this.#tasks.set(namespace, tasks);
-    const own = new TaskPreprocessors(namespace, {
+    const own = new TaskPreprocessors(task, {
       preprocessing: this.#preprocessing,
       tasks,
       inHand: this.#inHand,
@@ -48,6 +49,12 @@ export class Preprocessors {
   }
 }
 
+interface Asking {
+  readonly namespace: string;
+  /** Whether it still waits: what it asked for and has not begun would cost others their time. */
+  readonly isWaiting: () => boolean;
+}
+
 interface Shared {
   readonly preprocessing: Preprocessing;
   readonly tasks: Turnstile;
@@ -57,7 +64,7 @@ interface Shared {
 class TaskPreprocessors {
   /** What ran on what, for the journal. */
   readonly ran: Preprocessed[] = [];
-  readonly #namespace: string;
+  readonly #task: Asking;
   readonly #shared: Shared;
   readonly #calls = new Turnstile(callsMax);
   readonly #texts = new TextsInUse();
@@ -66,8 +73,8 @@ class TaskPreprocessors {
   #outputChars = 0;
   #fault: { readonly error: unknown } | null = null;
 
-  constructor(namespace: string, shared: Shared) {
-    this.#namespace = namespace;
+  constructor(task: Asking, shared: Shared) {
+    this.#task = task;
     this.#shared = shared;
   }
 
@@ -77,6 +84,7 @@ class TaskPreprocessors {
     await this.#calls.enter(1);
     try {
       if (this.#fault !== null) throw this.#fault.error;
+      if (!this.#task.isWaiting()) throw new Error("the task waits no more");
       return await this.#runOne(source, value);
     } catch (error) {
       this.#fault ??= { error };
@@ -94,14 +102,14 @@ class TaskPreprocessors {
 
   async #runOne(source: string, value: unknown): Promise<unknown> {
     const { preprocessing, inHand } = this.#shared;
-    const namespace = this.#namespace;
+    const { namespace, isWaiting: isWanted } = this.#task;
     const chars = leastCharsOf(value, limits.preprocessorInputBytesMax);
     if (chars > limits.preprocessorInputBytesMax) throw preprocessorInputTooLarge();
     const cost = chars + callChars;
     await inHand.enter(cost, namespace);
     try {
       const input = this.#texts.take(value);
-      const done = await preprocessing.run({ namespace, source, input });
+      const done = await preprocessing.run({ namespace, source, input, isWanted });
       if ("fault" in done) throw preprocessorFailed(done.fault);
       this.ran.push({ source: done.source, input: done.input });
       this.#outputChars += done.output.length;

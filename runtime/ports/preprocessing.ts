@@ -27,12 +27,14 @@ export interface Preprocessing {
   check(source: string): readonly SourceProblem[];
   /**
    * Runs a source on a value. `source` and `input` of the answer are SHA-256 of what ran, in hex.
-   * Rejects only when there is nothing to run it any more.
+   * Rejects only when there is nothing to run it any more, or nobody who wants it.
    */
   run(work: {
     readonly namespace: string;
     readonly source: string;
     readonly input: JsonText;
+    /** Asked when its turn comes: what is not wanted by then does not run. */
+    isWanted(): boolean;
   }): Promise<Preprocessed>;
   close(): Promise<void>;
 }

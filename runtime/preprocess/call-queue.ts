@@ -35,9 +35,18 @@ export class CallQueue {
     return [...this.#byNamespace.keys()];
   }
 
+  /** Those whose turn it is; what nobody wants any more makes room for those behind it. */
   take(namespace: string): Call[] {
     const waiting = this.#byNamespace.get(namespace) ?? [];
-    const taken = waiting.splice(0, this.#callsMax);
+    const taken: Call[] = [];
+    let seen = 0;
+    for (const call of waiting) {
+      if (taken.length === this.#callsMax) break;
+      seen += 1;
+      if (call.work.isWanted?.() ?? true) taken.push(call);
+      else call.reject(new Error("nobody wants it any more"));
+    }
+    waiting.splice(0, seen);
     // Set anew, so that it stands behind the others.
     this.#byNamespace.delete(namespace);
     if (waiting.length > 0) this.#byNamespace.set(namespace, waiting);

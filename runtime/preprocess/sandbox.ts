@@ -99,7 +99,8 @@ class ThreadedSandbox implements Sandbox {
     for (const namespace of this.#queue.waiting) {
       const thread = this.#freeThread(namespace, module);
       if (thread === null) return;
-      void this.#run(thread, this.#queue.take(namespace));
+      const calls = this.#queue.take(namespace);
+      if (calls.length > 0) void this.#run(thread, calls);
     }
   }
 

@@ -21,6 +21,8 @@ export interface Reshape {
   /** JSON text. */
   readonly input: string;
   readonly deadlineMs?: number;
+  /** Asked when its turn comes: what is not wanted by then does not run. Wanted unless given. */
+  isWanted?(): boolean;
 }
 
 export type FaultKind = "threw" | "timeout" | "memory" | "stack" | "output" | "crashed";
@@ -35,7 +37,7 @@ export interface Fault {
 export type Reshaped = { readonly output: string } | { readonly fault: Fault };
 
 export interface Sandbox {
-  /** Rejects only when the sandbox is closed: whatever the code does comes back as a fault. */
+  /** Rejects only what is not wanted, and when the sandbox is closed: whatever the code does comes back as a fault. */
   reshape(work: Reshape): Promise<Reshaped>;
   /** Ends the threads; what is under way is rejected. */
   close(): Promise<void>;

@@ -214,6 +214,66 @@ describe("a preprocessor", () => {
     await expectHealthy(rig);
   });
 
+  test("that has not begun when its task is cancelled does not run", async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let runs = 0;
+    const preprocessing = fake(async () => {
+      runs += 1;
+      await promise;
+      return answer(1);
+    });
+    const { rig, bench } = await startBench({ preprocessing });
+    await using _ = rig;
+    const { id } = await bench.submit(manyOf(200));
+    expect(runs).toBe(32);
+    await rig.service.cancel({ id });
+    await rig.settle();
+    resolve();
+    await rig.live(3_000, bench.worker);
+    expect(runs).toBe(32);
+    expect(await rig.status(id)).toBe("cancelled");
+    expect(bench.started).toBe("");
+    expect(rig.logged).toEqual([]);
+    await expectHealthy(rig);
+  });
+
+  test("tells the sandbox, where it waits, whether its task still wants it", async () => {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const asked: (() => boolean)[] = [];
+    const preprocessing = fake(({ isWanted }) => {
+      asked.push(isWanted);
+      return promise;
+    });
+    const { rig, bench } = await startBench({ preprocessing });
+    await using _ = rig;
+    const { id, tasks } = await bench.submit(manyOf(3));
+    const wanted = () => asked.map((isWanted) => isWanted());
+    expect(wanted()).toEqual([true, true, true]);
+    await rig.service.cancel({ id: tasks?.["t1"] ?? "" });
+    await rig.settle();
+    expect(wanted().filter((isWanted) => !isWanted)).toHaveLength(1);
+    await rig.service.cancel({ id });
+    await rig.settle();
+    expect(wanted()).toEqual([false, false, false]);
+    reject(new Error("nobody wants it any more"));
+    await rig.live(3_000, bench.worker);
+    expect(rig.logged).toEqual([]);
+    await expectHealthy(rig);
+  });
+
+  test("is wanted no more by a node that has stopped", async () => {
+    const asked: (() => boolean)[] = [];
+    const preprocessing = fake(({ isWanted }) => {
+      asked.push(isWanted);
+      return new Promise(() => {});
+    });
+    const { rig, bench } = await startBench({ preprocessing });
+    await using _ = rig;
+    await bench.submit(manyOf(1));
+    await rig.node.engine.stop();
+    expect(asked.map((isWanted) => isWanted())).toEqual([false]);
+  });
+
   test("that nobody can run is refused, with all others, where it is submitted", async () => {
     const { rig, bench } = await startBench({ preprocessing: noPreprocessing });
     await using _ = rig;

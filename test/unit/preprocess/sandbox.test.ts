@@ -127,6 +127,22 @@ test("one namespace that only overruns leaves the others their turns", async () 
   await all;
 });
 
+test("a call that nobody wants when its turn comes does not run, and its neighbours do", async () => {
+  const alone = openSandbox({ threads: 1 });
+  let isWanted = true;
+  const endless = { ...work("() => { for (;;) ; }"), isWanted: () => isWanted };
+  const first = alone.reshape(endless);
+  const others = Array.from({ length: 1_000 }, () => alone.reshape(endless));
+  const givenUp = Promise.allSettled(others);
+  const neighbour = alone.reshape(work("(x) => x", 1));
+  expect(faultOf(await first).kind).toBe("timeout");
+  isWanted = false;
+  expect(outputOf(await neighbour)).toBe(1);
+  expect(new Set((await givenUp).map(({ status }) => status))).toEqual(new Set(["rejected"]));
+  await expect(others.at(-1)).rejects.toThrow("nobody wants it any more");
+  await alone.close();
+});
+
 test("intrinsics are frozen, and what they give back inherits from frozen objects only", async () => {
   const walk = work(`() => {
     const prototypes = () => {
