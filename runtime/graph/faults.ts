@@ -1,6 +1,7 @@
 import { KantokuError } from "../../sdk/errors.ts";
 import { limits } from "../../sdk/protocol/limits.ts";
 import type { TaskError } from "../../sdk/protocol/task.ts";
+import { toLabel, toMessage } from "../../sdk/values/task-error.ts";
 
 /** A preprocessor's fault: the end of the task that it was for. */
 export class PreprocessorFailed extends Error {
@@ -13,13 +14,15 @@ export class PreprocessorFailed extends Error {
   }
 }
 
+/** Name and message may be the author's, who is free to throw what cannot be stored. */
 export function preprocessorFailed(fault: {
   name: string;
   code: string;
   message: string;
 }): PreprocessorFailed {
-  const message = `in its preprocessor: ${fault.message}`;
-  return new PreprocessorFailed({ ...fault, message, retryable: false });
+  const name = toLabel(fault.name);
+  const message = toMessage(`in its preprocessor: ${fault.message}`);
+  return new PreprocessorFailed({ name, code: fault.code, message, retryable: false });
 }
 
 export function preprocessorInputTooLarge(): PreprocessorFailed {

@@ -179,14 +179,16 @@ function isObject(thrown: unknown): thrown is object {
   return (typeof thrown === "object" && thrown !== null) || typeof thrown === "function";
 }
 
-function toMessage(text: string): string {
+/** A text as an error's message may be: storable, and no longer than one. */
+export function toMessage(text: string): string {
   return truncate(
     clean(text.slice(0, limits.errorMessageBytesMax + 1)),
     limits.errorMessageBytesMax,
   );
 }
 
-function toLabel(text: string): string {
+/** The same for its name, or its code. */
+export function toLabel(text: string): string {
   return truncate(clean(text.slice(0, labelBytesMax + 1)), labelBytesMax);
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { noPreprocessing, type Preprocessing } from "../../runtime/ports/preprocessing.ts";
+import { openPreprocessing } from "../../runtime/preprocessing.ts";
 import type { Ref } from "../../sdk/protocol/graph.ts";
 import { chained, expectHealthy, graphOf, run, startBench } from "../support/graph-bench.ts";
 import { errorOf } from "../support/outcome.ts";
@@ -127,6 +128,27 @@ describe("a preprocessor", () => {
     });
     expect(bench.inputOf("c")).toMatchObject({ error: told });
     await expectHealthy(rig);
+  });
+
+  test("that throws what cannot be stored is told of without it", async () => {
+    const preprocessing = openPreprocessing();
+    const { rig, bench } = await startBench({ preprocessing });
+    await using _ = rig;
+    const source = String.raw`() => {
+      const error = new Error("a\0b\ud800");
+      error.name = "N\0\udc00";
+      throw error;
+    }`;
+    const refs = [{ at: "", input: true, preprocessor: source }] as const;
+    const { tasks } = await bench.submit({ a: run("a", { refs }) });
+    const told = { name: "N\ufffd\ufffd", message: "in its preprocessor: a\ufffdb\ufffd" };
+    const task = tasks?.["a"] ?? "";
+    expect(await errorOf(rig.service.result({ id: task }))).toMatchObject({
+      data: { error: told },
+    });
+    expect(await rig.get(task)).toMatchObject({ error: told });
+    expect(await rig.eventsOf(task, "task.failed")).toMatchObject([{ error: told }]);
+    await preprocessing.close();
   });
 
   test("whose sandbox is gone is run again later, and holds up nobody else", async () => {
