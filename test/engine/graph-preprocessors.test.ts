@@ -432,6 +432,21 @@ describe("preprocessors are many, and few of them in hand", () => {
     });
   });
 
+  test("one that is given just less than that in little lists is asked", async () => {
+    const meter = new Meter();
+    const { rig, bench } = await startBench({ preprocessing: meter.preprocessing() });
+    await using _ = rig;
+    const all = Array.from({ length: 8 }, () => ({ task: "a" }));
+    const refs = [{ at: "", all, preprocessor: "p" }];
+    const { id } = await bench.submit({ a: run("a"), b: run("b", { refs }) });
+    await bench.complete(
+      "a",
+      Array.from({ length: 60_000 }, () => [1]),
+    );
+    expect(meter.ran).toBe(1);
+    expect(await bench.statuses(id)).toBe("a:succeeded b:running");
+  });
+
   test("those that give more than could be kept fail their task", async () => {
     const meter = new Meter();
     const preprocessing = meter.preprocessing((input) => JSON.parse(input));

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { leastCharsOf } from "../../runtime/graph/size.ts";
 import { isKantokuError } from "../../sdk/errors.ts";
 import { limits } from "../../sdk/protocol/limits.ts";
 import { canonicalJson } from "../../sdk/values/canonical.ts";
@@ -112,6 +113,47 @@ describe("canonicalJson", () => {
         const canonical = canonicalJson(value);
         expect(canonicalJson(shuffled(value))).toBe(canonical);
         expect(JSON.parse(canonical)).toEqual(value);
+      }),
+    );
+  });
+});
+
+describe("leastCharsOf", () => {
+  const { ofLetters } = fc.letrec<{ ofLetters: unknown }>((tie) => {
+    const letters = fc.stringMatching(/^[a-z]*$/);
+    return {
+      ofLetters: fc.oneof(
+        { maxDepth: 4 },
+        letters,
+        fc.array(tie("ofLetters")),
+        fc.dictionary(letters, tie("ofLetters")),
+      ),
+    };
+  });
+
+  test("is never more than the text of a value", () => {
+    fc.assert(
+      fc.property(accepted, (value) => {
+        expect(leastCharsOf(value, Infinity)).toBeLessThanOrEqual(JSON.stringify(value).length);
+      }),
+    );
+  });
+
+  test("is no less where lists and objects are of plain texts", () => {
+    fc.assert(
+      fc.property(ofLetters, (value) => {
+        expect(leastCharsOf(value, Infinity)).toBe(JSON.stringify(value).length);
+      }),
+    );
+  });
+
+  test("is more than enough when it is counted no further, and only then", () => {
+    fc.assert(
+      fc.property(accepted, fc.nat(100), (value, enough) => {
+        const all = leastCharsOf(value, Infinity);
+        const counted = leastCharsOf(value, enough);
+        expect(counted).toBeLessThanOrEqual(all);
+        expect(counted > enough).toBe(all > enough);
       }),
     );
   });

@@ -166,6 +166,27 @@ describe("outputs that are too much together", () => {
     expect(pages).toHaveLength(1);
   });
 
+  test("are not too much for being lists of one", async () => {
+    const rows = Array.from({ length: 60_000 }, () => [1]);
+    const texts = [JSON.stringify(rows), JSON.stringify({ rows, text: quarter })];
+    const [whole, part] = texts.map((output, index): [Outcome, Outcome] => {
+      const outcome = { ...outcomeOf(`t${index}`, index), output };
+      return [outcome, { ...outcome, output: null, outputBytes: output.length }];
+    }) as [[Outcome, Outcome], [Outcome, Outcome]];
+    const read = async (ids: readonly string[]) =>
+      new Map(ids.map((id) => [id, texts[id === part[0].id ? 1 : 0] ?? ""]));
+
+    const refs = [{ at: "/rows", task: "t1", path: "/rows" }];
+    const position = { vertex: { ...job, refs }, item: null };
+    const atOnce = await resolveInput(position, { ...given(), outcomes: [part[0]] });
+    expect(atOnce.kind).toBe("go");
+    expect(await resolveInTurn(position, { ...given(read), outcomes: [part[1]] })).toEqual(atOnce);
+
+    const graph = { tasks: { t0: job }, result: "t0" };
+    const pipeline = { kind: "pipeline", graph, copies: 1 } as const;
+    expect(await finishInTurn(pipeline, [whole[1]], read)).toEqual(finish(pipeline, [whole[0]]));
+  });
+
   test("are the output of a whole, or too much for it", async () => {
     const graph = { tasks: { t0: job, t1: job }, result: "t0" };
     const pipeline = { kind: "pipeline", graph, copies: 1 } as const;
