@@ -8,7 +8,7 @@ import { type ParsedPlace, type Position, positionOf } from "../graph/vertices.t
 import type { Log } from "../ports/log.ts";
 import type { Preprocessing } from "../ports/preprocessing.ts";
 import type { JsonText, TaskIdentity, TaskRow } from "../store/rows.ts";
-import type { DependencyRow, Store } from "../store/store.ts";
+import { type DependencyRow, isStoreError, type Store } from "../store/store.ts";
 import { Layouts, type LayoutsOptions } from "./layouts.ts";
 import type { Resolution } from "./messages.ts";
 import { Preprocessors } from "./preprocessors.ts";
@@ -136,15 +136,30 @@ export class Joins {
     };
   }
 
-  /** An output comes once with every task that waited for it: few are read at once, one is kept. */
+  /**
+   * An output comes once with every task that waited for it: few are read at once, one is kept. And
+   * still fewer where the database does not get that far in its time, which it would not next time.
+   */
   async #dependenciesOf(dependents: readonly string[]): Promise<readonly DependencyRow[]> {
     const { graphs } = this.#options.store;
     const outputs = new Map<string, JsonText | null>();
     const all: DependencyRow[] = [];
     let left = gatheredBytesMax;
-    for (let at = 0; at < dependents.length; at += dependentsAtOnce) {
-      const some = dependents.slice(at, at + dependentsAtOnce);
-      for (const row of await graphs.dependenciesOf(some, Math.min(readingBytesMax, left))) {
+    let atOnce = dependentsAtOnce;
+    let at = 0;
+    while (at < dependents.length) {
+      const some = dependents.slice(at, at + atOnce);
+      const reading = graphs.dependenciesOf(some, Math.min(readingBytesMax, left));
+      const rows = await reading.catch((error: unknown) => {
+        if (some.length > 1 && isStoreError(error, "contended")) return null;
+        throw error;
+      });
+      if (rows === null) {
+        atOnce = Math.floor(some.length / 2);
+        continue;
+      }
+      at += some.length;
+      for (const row of rows) {
         const output = outputs.get(row.id) ?? row.output;
         if (output !== null && !outputs.has(row.id)) left -= row.outputBytes ?? 0;
         if (output !== null) outputs.set(row.id, output);

@@ -137,3 +137,41 @@ describe("outputs that are too much to be read at once", () => {
     await expectHealthy(rig);
   });
 });
+
+describe("dependencies that take the database too long", () => {
+  // What takes a preprocessor waits for its letter.
+  const refs = [{ at: "", task: "a", preprocessor: "p" }];
+  const preprocessing = {
+    check: () => [],
+    run: async () => ({ output: "1", source: "s", input: "i" }),
+    close: async () => {},
+  };
+
+  test("of many tasks are asked for by fewer at once", async () => {
+    const { rig, bench } = await startBench({ preprocessing });
+    await using _ = rig;
+    const many = Array.from({ length: 60 }, (_, at) => [`b${at}`, run("b", { refs })] as const);
+    await bench.submit({ a: run("a"), ...Object.fromEntries(many) });
+    const { store } = rig.node;
+    // Of 50, 25, 12, 6 and 3.
+    store.failNext("graphs.dependenciesOf", 5, "contended");
+    await bench.complete("a");
+    expect(bench.running).toBe("b".repeat(60));
+    expect(store.countOf("graphs.dependenciesOf")).toBe(5 + 60);
+    await expectHealthy(rig);
+  });
+
+  test("of one task are asked for again later", async () => {
+    const { rig, bench } = await startBench({ preprocessing });
+    await using _ = rig;
+    await bench.submit({ a: run("a"), b: run("b", { refs }), c: run("c", { refs }) });
+    const { store } = rig.node;
+    store.failNext("graphs.dependenciesOf", 2, "contended");
+    await bench.complete("a");
+    expect(bench.running).toBe("");
+    expect(store.countOf("graphs.dependenciesOf")).toBe(2);
+    await rig.live(4_000, bench.worker);
+    expect(bench.running).toBe("bc");
+    await expectHealthy(rig);
+  });
+});

@@ -7,6 +7,7 @@ import {
   sessionSettings,
   takingPlans,
 } from "../../runtime/store/postgres/connections.ts";
+import { dependenciesOf } from "../../runtime/store/postgres/graphs.ts";
 import { readEvents, readEventsOfType } from "../../runtime/store/postgres/journal.ts";
 import { collect } from "../../runtime/store/postgres/mail.ts";
 import { free } from "../../runtime/store/postgres/nodes.ts";
@@ -62,6 +63,7 @@ const readings: Readonly<Record<string, readonly [string, readonly (string | num
   readEvents: [readEvents, [someId, 0, 100]],
   readEventsOfType: [readEventsOfType, [someId, 0, "step.recorded", 100]],
   untilNext: [untilNext, []],
+  dependenciesOf: [dependenciesOf, [`{${someId}}`, 1000]],
 };
 
 /**
@@ -216,6 +218,9 @@ select id, namespace, definition, version, priority from kantoku.tasks where sta
 insert into kantoku.timers (actor, kind, due_at)
 select id, 'due', clock_timestamp() + interval '1 day' from kantoku.tasks where status = 'waiting';
 
+insert into kantoku.gates (task, dependencies, pending)
+select id, array[id], 1 from kantoku.tasks where status = 'waiting';
+
 insert into kantoku.mail (id, actor, message)
 select gen_random_uuid(), id, '{}' from kantoku.tasks where status = 'running' limit 1000;
 
@@ -309,10 +314,14 @@ function describePlans(major: PostgresMajor): void {
     });
 
     /** Pages that a statement touches, of the tens of thousands there are. */
-    async function pagesTouched(text: string, parameters: readonly (string | number)[]) {
+    async function pagesTouched(
+      text: string,
+      parameters: readonly (string | number)[],
+      settings: Readonly<Record<string, string>> = takingPlans,
+    ) {
       const rolledBack = new Error("rolled back");
       let pages = Number.NaN;
-      const session = connect(database.url, takingPlans);
+      const session = connect(database.url, settings);
       await session
         .begin(async (transaction) => {
           const explain = `explain (analyze, buffers, format json) ${text}`;
@@ -340,6 +349,26 @@ function describePlans(major: PostgresMajor): void {
       expect(await pagesTouched(depth, ["default", "d9", "", 1000])).toBeLessThan(20);
       const some = [id, "{default}", "{d1}", '{""}', 50];
       expect(await pagesTouched(claim, some)).toBeLessThan(3_000);
+    });
+
+    test("an output is measured once, however many tasks wait for it", async () => {
+      const dependents = await sql<{ task: string }[]>`
+        with large as (
+          update kantoku.tasks set output = (
+            select json_build_object('text', string_agg(md5(random()::text || id || line), ''))
+            from generate_series(1, 7800) as line
+          ) where id = ${someId} returning id
+        ), gates as (
+          insert into kantoku.gates (task, dependencies, pending)
+          select gen_random_uuid(), array[id], 0 from large cross join generate_series(1, 50)
+          returning task
+        )
+        select task from gates`;
+      const pages = (some: readonly { task: string }[]) =>
+        pagesTouched(dependenciesOf, [`{${some.map(({ task }) => task).join()}}`, 1000], {});
+      const forOne = await pages(dependents.slice(0, 1));
+      expect(forOne).toBeGreaterThan(50);
+      expect(await pages(dependents)).toBeLessThan(5 * forOne);
     });
   });
 }

@@ -22,8 +22,8 @@ export interface FaultyStore extends Store {
   hold(): () => void;
   /** Answers of `room.method` are held back from now on, until the returned function is called. */
   holdAnswers(call: StoreCall): () => void;
-  /** The next calls of `room.method` reject as unavailable. */
-  failNext(call: StoreCall, times?: number): void;
+  /** The next calls of `room.method` reject, as unavailable unless told otherwise. */
+  failNext(call: StoreCall, times?: number, fault?: StoreFault): void;
   /** How often `room.method` was called so far. */
   countOf(call: StoreCall): number;
 }
@@ -38,7 +38,7 @@ export function createFaultyStore(store: Store): FaultyStore {
   const sent: Batch[] = [];
   let plans: { readonly plan: FaultPlan; left: number }[] = [];
   let gate: Promise<void> = Promise.resolve();
-  const failures = new Map<string, number>();
+  const failures = new Map<string, { readonly fault: StoreFault; left: number }>();
   const counts = new Map<string, number>();
   const inFlight = new Set<string>();
   const gates = new Map<string, Promise<void>>();
@@ -75,10 +75,10 @@ export function createFaultyStore(store: Store): FaultyStore {
         return async (...params: unknown[]): Promise<unknown> => {
           const call = `${name}.${method}`;
           counts.set(call, (counts.get(call) ?? 0) + 1);
-          const left = failures.get(call) ?? 0;
-          if (left > 0) {
-            failures.set(call, left - 1);
-            throw new StoreError("unavailable", `planned: ${call}`);
+          const failure = failures.get(call);
+          if (failure !== undefined && failure.left > 0) {
+            failure.left -= 1;
+            throw new StoreError(failure.fault, `planned: ${call}`);
           }
           const answer: unknown = await Reflect.apply(member, target, params);
           await gates.get(call);
@@ -108,8 +108,8 @@ export function createFaultyStore(store: Store): FaultyStore {
       gates.set(call, promise);
       return resolve;
     },
-    failNext(call, times = 1) {
-      failures.set(call, times);
+    failNext(call, times = 1, fault = "unavailable") {
+      failures.set(call, { fault, left: times });
     },
     countOf: (call) => counts.get(call) ?? 0,
     nodes: failing("nodes", store.nodes),

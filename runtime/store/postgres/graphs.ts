@@ -3,17 +3,29 @@ import { plainArray } from "./arrays.ts";
 import type { Connections } from "./connections.ts";
 import { idOf, isId, taskColumns, taskOf } from "./rows.ts";
 
+/**
+ * JSON is read whole to know its length: so that is done once for each output, however many wait
+ * for it, and below an `offset 0`, beyond which the planner carries no expression to repeat it.
+ */
 export const dependenciesOf = `
-select dependent, id, parent, name, status, error, bytes as "outputBytes",
-  case when sum(bytes) over () <= $2::int then output end as output
+select unnest(dependents) as dependent, id, parent, name, status, error, bytes as "outputBytes",
+  case when total <= $2::int then output end as output
 from (
-  select gates.task as dependent, tasks.id, tasks.parent, coalesce(tasks.name, '') as name,
-    tasks.status, tasks.output, tasks.error, octet_length(tasks.output::text) as bytes
-  from kantoku.gates as gates
-  cross join unnest(gates.dependencies) as dependency
-  join kantoku.tasks as tasks on tasks.id = dependency
-  where gates.task = any ($1::text::uuid[])
-) as found`;
+  select *, sum(bytes::bigint * cardinality(dependents)) over () as total
+  from (
+    select awaited.dependents, tasks.id, tasks.parent, coalesce(tasks.name, '') as name,
+      tasks.status, tasks.output, tasks.error, octet_length(tasks.output::text) as bytes
+    from (
+      select dependency, array_agg(gates.task) as dependents
+      from kantoku.gates as gates
+      cross join unnest(gates.dependencies) as dependency
+      where gates.task = any ($1::text::uuid[])
+      group by dependency
+    ) as awaited
+    join kantoku.tasks as tasks on tasks.id = awaited.dependency
+    order by tasks.id offset 0
+  ) as found
+) as summed`;
 
 const outputsOf = `
 select id, output from kantoku.tasks
