@@ -19,7 +19,7 @@ const dependentsAtOnce = 50;
 /** Outputs of one reading; and of all that one look at the letters brings. */
 const readingBytesMax = 32 * 1024 * 1024;
 const gatheredBytesMax = 64 * 1024 * 1024;
-/** Each holds a page of outputs, and what it has made of those before. */
+/** Each holds two pages of outputs, and what it has made of the others. */
 const inTurnMax = 4;
 
 /** A task whose dependencies have ended, and the letter that said so. */

@@ -1,3 +1,4 @@
+import type { Source } from "../../sdk/protocol/graph.ts";
 import { encodePayload } from "../../sdk/values/payload.ts";
 import { payloadAllowance } from "./allowance.ts";
 import type { Preprocess, Scope } from "./evaluate.ts";
@@ -6,7 +7,7 @@ import { faultOf } from "./faults.ts";
 import { judge, type Outcome } from "./outcome.ts";
 import { OutputPages, type ReadOutputs } from "./output-pages.ts";
 import { type Finished, judgeLast, proceed, type Resolved, unmet, type Whole } from "./resolve.ts";
-import { dependenciesOf, nameOf, type Position, sourcesOf, withParts } from "./vertices.ts";
+import { dependenciesOf, nameOf, type Position, tasksOf } from "./vertices.ts";
 
 /** `resolveInput` where the outputs were left out, since together they are too much. */
 export async function resolveInTurn(
@@ -24,21 +25,16 @@ export async function resolveInTurn(
   const verdict = judge(Array.from(dependenciesOf(vertex), find).filter((it) => it !== undefined));
   if (verdict.kind !== "go") return verdict;
 
-  const wanted = new Set<string>();
-  for (const source of sourcesOf(vertex)) {
-    for (const part of withParts(source)) if ("task" in part) wanted.add(part.task);
-  }
-  const order = Array.from(wanted, find).filter((it) => it !== undefined);
   const { scope, preprocess, template } = given;
-  const inTurn: InTurn = {
-    scope,
-    preprocess,
-    pages: new OutputPages(order, given.read),
-    nameOf: (task) => nameOf(task, item),
+  const inTurnFor = (sources: readonly Source[]): InTurn => {
+    const order = Array.from(tasksOf(sources), find).filter((it) => it !== undefined);
+    const pages = new OutputPages(order, given.read);
+    return { scope, preprocess, pages, nameOf: (task) => nameOf(task, item) };
   };
+  const { when, refs = [] } = vertex;
   try {
-    if (vertex.when !== undefined && !(await holdsInTurn(vertex.when, inTurn))) return unmet;
-    return proceed(await fillInTurn(template, vertex.refs ?? [], inTurn));
+    if (when !== undefined && !(await holdsInTurn(when, inTurnFor([when])))) return unmet;
+    return proceed(await fillInTurn(template, refs, inTurnFor(refs)));
   } catch (error) {
     return { kind: "fail", error: faultOf(error) };
   }

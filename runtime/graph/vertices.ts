@@ -44,13 +44,18 @@ export function* withParts(source: Source): Generator<Source> {
   if ("all" in source) for (const part of Object.values(source.all)) yield* withParts(part);
 }
 
-/** The names of the tasks that a vertex waits for. */
-export function dependenciesOf(vertex: GraphTask): ReadonlySet<string> {
-  const names = new Set(vertex.after ?? []);
-  for (const source of sourcesOf(vertex)) {
+/** The names of the tasks whose outputs are wanted, in the order in which sources speak of them. */
+export function tasksOf(sources: readonly Source[]): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const source of sources) {
     for (const part of withParts(source)) if ("task" in part) names.add(part.task);
   }
   return names;
+}
+
+/** The names of the tasks that a vertex waits for. */
+export function dependenciesOf(vertex: GraphTask): ReadonlySet<string> {
+  return new Set([...(vertex.after ?? []), ...tasksOf(sourcesOf(vertex))]);
 }
 
 /** Nothing has to end, and nobody's code has to run, for its input to be known. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Outcome } from "../../../runtime/graph/outcome.ts";
 import { finish, resolveInput } from "../../../runtime/graph/resolve.ts";
 import { finishInTurn, resolveInTurn } from "../../../runtime/graph/resolve-in-turn.ts";
-import type { GraphTask } from "../../../sdk/protocol/graph.ts";
+import type { GraphTask, Ref } from "../../../sdk/protocol/graph.ts";
 
 const quarter = "x".repeat(250_000);
 const names = Array.from({ length: 200 }, (_, index) => `t${index}`);
@@ -49,6 +49,15 @@ async function both(vertex: GraphTask) {
 }
 
 const job = { definition: "job" } as const;
+
+function other(at: number, by: number): string {
+  return `t${(at + by) % names.length}`;
+}
+
+/** A ref to the numbers of some tasks. */
+function numbersOf(tasks: readonly string[], index: number): Ref {
+  return { at: `/${index}`, all: tasks.map((task) => ({ task, path: "/n" })) };
+}
 
 describe("outputs that are too much together", () => {
   test.each<[string, GraphTask]>([
@@ -129,6 +138,43 @@ describe("outputs that are too much together", () => {
     await resolveInTurn(position, { ...given(read), outcomes: leftOut });
     expect(Math.max(...pages)).toBeLessThanOrEqual(33);
     expect(pages.reduce((sum, page) => sum + page)).toBe(names.length);
+  });
+
+  test.each<[string, readonly string[][]]>([
+    ["each with the first", names.slice(1).map((name) => [name, "t0"])],
+    ["each with another", names.map((name, at) => [name, other(at, 100)])],
+    ["and again by the next", names.map((name, at) => [name, other(at, 1), other(at, 2)])],
+  ])("are hardly read again when they are wanted in lists, %s", async (_how, lists) => {
+    const { pages, read } = startReading();
+    const vertex = { ...job, refs: lists.map(numbersOf) };
+    const resolved = await resolveInTurn(
+      { vertex, item: null },
+      { ...given(read), outcomes: leftOut },
+    );
+    expect(resolved).toEqual(await resolveInput({ vertex, item: null }, { ...given(), outcomes }));
+    expect(pages.reduce((sum, page) => sum + page)).toBeLessThan(names.length + 40);
+    expect(pages.length).toBeLessThan(50);
+  });
+
+  test("are read alone when they were read before, however they are mixed", async () => {
+    const { pages, read } = startReading();
+    const lists = names.map((name, at) => [name, other(at * at, 57)]);
+    const vertex = { ...job, refs: [...lists, ...lists.toReversed()].map(numbersOf) };
+    await resolveInTurn({ vertex, item: null }, { ...given(read), outcomes: leftOut });
+    const outputsRead = pages.reduce((sum, page) => sum + page);
+    // That none were let go would be too many held.
+    expect(outputsRead).toBeGreaterThan(names.length);
+    expect(outputsRead).toBeLessThan(5 * names.length);
+  });
+
+  test("are read in pages again for what comes after the condition", async () => {
+    const { pages, read } = startReading();
+    const refs = names.map((task) => ({ at: `/${task}`, task, path: "/n" }));
+    const when = { all: names.map((task) => ({ task, path: "/n" })) };
+    const position = { vertex: { ...job, refs, when }, item: null };
+    await resolveInTurn(position, { ...given(read), outcomes: leftOut });
+    expect(pages.reduce((sum, page) => sum + page)).toBe(2 * names.length);
+    expect(pages.length).toBeLessThan(30);
   });
 
   test("are not read when nothing of them is wanted", async () => {
