@@ -1,6 +1,7 @@
-import { isKantokuError } from "../sdk/index.ts";
+import { CommanderError } from "commander";
+import { type ErrorCode, isKantokuError } from "../sdk/index.ts";
 import type { DocumentProblem } from "../sdk/stages/problems.ts";
-import { harmless, note } from "./output/terminal.ts";
+import { harmless, note, printJsonInstead } from "./output/terminal.ts";
 import { UsageError } from "./usage-error.ts";
 
 export const exitCodes = { failed: 1, usage: 2, interrupted: 130 } as const;
@@ -10,20 +11,43 @@ export class Interrupted extends Error {
   override readonly name = "Interrupted";
 }
 
+interface Manner {
+  /** With stacks. */
+  readonly isVerbose: boolean;
+  /** Besides, as an object on standard output, for the program that reads it. */
+  readonly isJson: boolean;
+}
+
 /** Says on standard error what went wrong; answers with the code to exit with. */
-export function reportFailure(thrown: unknown, { isVerbose }: { isVerbose: boolean }): number {
+export function reportFailure(thrown: unknown, { isVerbose, isJson }: Manner): number {
   if (thrown instanceof Interrupted) {
     note(thrown.message);
     return exitCodes.interrupted;
   }
-  for (const line of linesOf(thrown)) note(harmless(line));
-  if (isVerbose && thrown instanceof Error) note(stackOf(thrown));
+  // Help that was asked for is no mistake; everything else that the parser stops at is, and is explained.
+  if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0;
+  if (isJson) printJsonInstead({ error: toErrorObject(thrown) });
+  if (!(thrown instanceof CommanderError)) {
+    for (const line of linesOf(thrown)) note(harmless(line));
+    if (isVerbose && thrown instanceof Error) note(stackOf(thrown));
+  }
   return isUsage(thrown) ? exitCodes.usage : exitCodes.failed;
+}
+
+/** As JSON-RPC has errors, with the stable code in place of the number. */
+function toErrorObject(thrown: unknown): object {
+  const message = describe(thrown);
+  if (!isKantokuError(thrown)) {
+    const code: ErrorCode = isUsage(thrown) ? "invalid-params" : "generic";
+    return { code, message };
+  }
+  const { code, data } = thrown;
+  return { code, message, ...(Object.keys(data).length > 0 && { data }) };
 }
 
 /** What the server finds wrong with a call was wrong on the command line, or in a file named there. */
 function isUsage(thrown: unknown): boolean {
-  if (thrown instanceof UsageError) return true;
+  if (thrown instanceof UsageError || thrown instanceof CommanderError) return true;
   return isKantokuError(thrown, "invalid-params") || isKantokuError(thrown, "invalid-definition");
 }
 
@@ -49,7 +73,7 @@ function describe(thrown: unknown): string {
   if (code === "EADDRINUSE") {
     return `port ${port} is in use; stop what listens there, or choose another with --port or KANTOKU_PORT`;
   }
-  return thrown.message;
+  return thrown instanceof CommanderError ? thrown.message.replace(/^error: /, "") : thrown.message;
 }
 
 function stackOf(thrown: Error): string {

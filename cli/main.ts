@@ -1,5 +1,5 @@
-import { CommanderError } from "commander";
-import { exitCodes, reportFailure } from "./failure.ts";
+import { reportFailure } from "./failure.ts";
+import { asksForJson } from "./options.ts";
 import { surviveClosedPipes } from "./output/terminal.ts";
 import { createProgram, verboseFlag } from "./program.ts";
 
@@ -11,12 +11,6 @@ async function main(words: readonly string[]): Promise<void> {
   try {
     await createProgram().parseAsync(words.length === 0 ? ["--help"] : words, { from: "user" });
   } catch (thrown) {
-    process.exitCode =
-      thrown instanceof CommanderError ? exitCodeOf(thrown) : reportFailure(thrown, { isVerbose });
+    process.exitCode = reportFailure(thrown, { isVerbose, isJson: asksForJson(words) });
   }
-}
-
-/** Help that was asked for is no mistake; everything else that the parser stops at is. */
-function exitCodeOf({ exitCode }: CommanderError): number {
-  return exitCode === 0 ? 0 : exitCodes.usage;
 }

@@ -35,6 +35,14 @@ export function formatOption(formats: readonly Format[] = ["json"]): Option {
   return new Option("-o, --output <format>", "instead of text for people").choices(formats);
 }
 
+/** Of the words themselves: the parser may have stopped before these. */
+export function asksForJson(words: readonly string[]): boolean {
+  return words.some((word, index) => {
+    if (word === "-o" || word === "--output") return words[index + 1] === "json";
+    return word === "-ojson" || word === "--output=json";
+  });
+}
+
 export function addExamples(command: Command, examples: readonly string[]): Command {
   const lines = examples.map((example) => `  ${example}`).join("\n");
   return command.addHelpText("after", `\nExamples:\n${lines}`);

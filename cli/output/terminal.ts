@@ -15,9 +15,17 @@ export function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
+let isAnswered = false;
+
 /** The one JSON value that a command answers with. */
 export function printJson(value: unknown): void {
+  isAnswered = true;
   print(JSON.stringify(value, null, 2));
+}
+
+/** In place of the answer, where there was none: a program reads one value, and not two. */
+export function printJsonInstead(value: unknown): void {
+  if (!isAnswered) printJson(value);
 }
 
 /** For the eyes, not for a pipe. */

@@ -21,7 +21,7 @@ try {
   await auditLicences(interruption.signal);
 } catch (error) {
   if (interruption.exitCode === undefined) {
-    process.exitCode = reportFailure(error, { isVerbose: false });
+    process.exitCode = reportFailure(error, { isVerbose: false, isJson: false });
   }
 }
 

@@ -125,6 +125,24 @@ describe.concurrent("a terminal", { timeout: 60_000 }, () => {
     expect(waited.stderr).toMatch(/has not ended after 100 ms; it is ready/);
   });
 
+  test("what fails is told in JSON, once, where that was asked for", async () => {
+    const unknown = "01989f5e-8a4c-7cc2-b5d1-6e3a7f0c9b21";
+    const [missing, waited, failed] = await Promise.all([
+      ask(["get", "task", unknown, "-o", "json"]),
+      ask(["run", "nobody", "--wait", "100ms", "-o", "json"]),
+      ask(["run", "boom", "-o", "json"]),
+    ]);
+    expect(missing).toMatchObject({ code: 1, stderr: `error: there is no task ${unknown}\n` });
+    expect(JSON.parse(missing.stdout)).toMatchObject({
+      error: { code: "not-found", message: `there is no task ${unknown}` },
+    });
+    expect(waited).toMatchObject({ code: 1, stderr: expect.stringMatching(/^error: task /) });
+    const { error } = JSON.parse(waited.stdout);
+    expect(error).toMatchObject({ code: "deadline-exceeded" });
+    expect(await client.get(error.data.task)).toMatchObject({ definition: "nobody" });
+    expect(JSON.parse(failed.stdout)).toMatchObject({ status: "failed", id: expect.any(String) });
+  });
+
   test("run says why a task waits, and leaves it when it is interrupted", async () => {
     const program = new Program(["run", "unserved"], { env: { KANTOKU_URL: url } });
     await program.until(({ stderr }) => stderr.includes("no worker serves unserved"));

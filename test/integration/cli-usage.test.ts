@@ -157,6 +157,28 @@ describe.concurrent("usage", { timeout: 60_000 }, () => {
     expect(looked).toEqual(["1", "2", "3"]);
   });
 
+  test("is answered in JSON, too, where that was asked for", async () => {
+    const words = ["get", "tasks", "-s", "odd"];
+    const [wrong, unset, silent] = await Promise.all([
+      ktk([...words, "-o", "json"]),
+      ktk(["run", "--output=json"]),
+      ktk(["get", "tasks", "--url", "ws://127.0.0.1:1", "-ojson"]),
+    ]);
+    expect(wrong).toMatchObject({ code: 2, stderr: expect.stringMatching(/^error: /) });
+    expect(JSON.parse(wrong.stdout)).toEqual({
+      error: { code: "invalid-params", message: expect.stringMatching(/^option .*A status is/) },
+    });
+    expect(unset.code).toBe(2);
+    expect(JSON.parse(unset.stdout)).toEqual({
+      error: { code: "invalid-params", message: "name what to run, or a file with --file" },
+    });
+    expect(silent.code).toBe(1);
+    expect(JSON.parse(silent.stdout)).toEqual({
+      error: { code: "generic", message: expect.stringMatching(/^no gateway answers/) },
+    });
+    expect(await ktk(["get", "--help", "-o", "json"])).toMatchObject({ code: 0, stderr: "" });
+  });
+
   test("shows a stack only when asked for", async () => {
     const { stderr } = await ktk(["get", "tasks", "--url", "ws://127.0.0.1:1", "--verbose"]);
     expect(stderr).toMatch(/^error: no gateway/);
