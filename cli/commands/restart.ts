@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { RestartOptions } from "../../sdk/index.ts";
-import { withClient } from "../gateway-client.ts";
+import type { Restarted } from "../../sdk/protocol/service.ts";
+import { askGateway, withClient } from "../gateway-client.ts";
 import {
   addClientOptions,
   addExamples,
@@ -38,13 +39,14 @@ export function addRestartCommand(program: Command): void {
 
 async function restartTask(id: string | undefined, flags: RestartFlags): Promise<void> {
   const ref = toTaskRef(id, flags.key);
-  await withClient(await readClientSettings(flags), async (client, answered) => {
-    const task = await answered(client.get(ref));
-    const answer = await answered(client.handle(task.id).restart(optionsOf(flags)));
-    if (flags.output === "json") return printJson({ id: answer.id, of: task.id });
-    if (answer.id === task.id) print(`task ${task.id} goes on`);
-    else print(`task ${answer.id} does again what ${task.id} did`);
-  });
+  const settings = await readClientSettings(flags);
+  const { id: of } = await withClient(settings, (client, answered) => answered(client.get(ref)));
+  // A handle does not tell how many go on.
+  const params = { id: of, ...optionsOf(flags) };
+  const answer = await askGateway<Restarted>(settings, "task.restart", params);
+  if (flags.output === "json") printJson({ ...answer, of });
+  else if (answer.id === of) print(`task ${of} goes on`);
+  else print(`task ${answer.id} does again what ${of} did`);
 }
 
 function optionsOf({ newTree, from }: RestartFlags): RestartOptions {

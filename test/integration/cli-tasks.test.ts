@@ -260,7 +260,7 @@ describe.concurrent("a terminal", { timeout: 60_000 }, () => {
 
     const renewed = await ask(["restart", id, "--new-tree", "-o", "json"]);
     const told = JSON.parse(renewed.stdout);
-    expect(told).toEqual({ id: expect.any(String), of: id });
+    expect(told).toEqual({ id: expect.any(String), of: id, restarted: 1 });
     expect(await client.get(told.id)).toMatchObject({ restartOf: id, restartRoot: id });
 
     const late = await ask(["restart", id, "--new-tree"]);
