@@ -61,6 +61,21 @@ test("brings the command line", () => {
   expect([status, stdout]).toEqual([0, "kantoku 0.1.0\n"]);
 });
 
+test("says in one line which Node it needs, under an older one", () => {
+  // Such a one has neither the version nor what came after it.
+  const older = `
+import nodeModule from "node:module";
+delete nodeModule.enableCompileCache;
+nodeModule.syncBuiltinESMExports();
+Object.defineProperty(process, "versions", { value: { ...process.versions, node: "22.17.1" } });`;
+  const preload = `data:text/javascript,${encodeURIComponent(older)}`;
+  expect(run("--import", preload, "node_modules/kantoku/cli/ktk.js", "version")).toEqual({
+    status: 1,
+    stdout: "",
+    stderr: "error: kantoku needs Node >=22.18, and this is 22.17.1\n",
+  });
+});
+
 test("brings types that hold", () => {
   writeFileSync(join(folder, "right.ts"), program);
   writeFileSync(join(folder, "wrong.ts"), program.replace("text: name + length", "test: name"));
