@@ -6,10 +6,18 @@ import { CallBook } from "./call-book.ts";
 import { nextTick } from "./next-tick.ts";
 import { type Incoming, packFrames, readFrame, writeCall } from "./wire.ts";
 
+export interface Loss {
+  readonly url: string;
+  /** As far as it is known. */
+  readonly cause: Error | undefined;
+}
+
 /** What stands on a connection and lives on over its sockets. */
 export interface ConnectionUser {
   /** A session is open; calls made in here go out before all others. */
   opened(): void;
+  /** An open session was lost; another is sought, and nothing more is said until it is there. */
+  lost(loss: Loss): void;
   notified(method: string, params: Readonly<Record<string, unknown>>): void;
   /** The server closed because another process took over a worker of this connection. */
   superseded(): void;
@@ -192,7 +200,7 @@ export class Connection {
         this.#takeError(message.id, message.error);
         return;
       case "notification":
-        if (message.method === "server.shutdown") this.#lose();
+        if (message.method === "server.shutdown") this.#lose(new Error("the server shuts down"));
         else this.user?.notified(message.method, message.params);
         return;
       case "frame-refused":
@@ -268,7 +276,7 @@ export class Connection {
     this.#socket?.send(writeCall(++this.#lastId, "session.ping", {}));
     const pingedAt = this.#parts.clock.now();
     this.#setTimer(pongMs, () => {
-      if (this.#receivedAt < pingedAt) this.#lose();
+      if (this.#receivedAt < pingedAt) this.#lose(new Error(`silent for ${idleMs + pongMs} ms`));
       else this.#checkLife();
     });
   }
@@ -283,13 +291,16 @@ export class Connection {
 
   #lose(cause?: Error): void {
     if (this.#state === "closed" || this.#state === "resting") return;
-    this.losses.set(this.#url, cause);
+    const loss = { url: this.#url, cause };
+    const wasOpen = this.#state === "open";
+    this.losses.set(loss.url, cause);
     this.#abandonSocket();
     this.#state = "resting";
     this.#book.unsendAll();
     this.#urlIndex += 1;
     this.#setTimer(restMs(this.#failures, this.#parts.random), () => this.#connect());
     this.#failures += 1;
+    if (wasOpen) this.user?.lost(loss);
   }
 
   #abandonSocket(): void {

@@ -32,7 +32,7 @@ import {
   type WorkerView,
 } from "../protocol/task.ts";
 import { encodePayload } from "../values/payload.ts";
-import type { Connection, ConnectionParts, ConnectionUser } from "./connection.ts";
+import type { Connection, ConnectionParts, ConnectionUser, Loss } from "./connection.ts";
 import { RemoteSubscriptions } from "./remote-subscriptions.ts";
 import { RemoteWorkers } from "./remote-workers.ts";
 
@@ -176,6 +176,10 @@ export class RemoteService implements Service, ConnectionUser {
   opened(): void {
     this.#workers.registerAllAgain();
     this.#subscriptions.reopenAll();
+  }
+
+  lost(loss: Loss): void {
+    this.#workers.lost(loss);
   }
 
   notified(method: string, params: Readonly<Record<string, unknown>>): void {

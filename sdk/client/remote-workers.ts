@@ -9,7 +9,7 @@ import type {
 } from "../protocol/service.ts";
 import { backoffMs } from "../time/backoff.ts";
 import type { Clock } from "../time/clock.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection, Loss } from "./connection.ts";
 
 type Params = Readonly<Record<string, unknown>>;
 
@@ -57,6 +57,11 @@ export class RemoteWorkers {
     for (const worker of this.#workers) {
       if (!worker.registering) void this.#registerAgain(worker);
     }
+  }
+
+  lost({ url, cause }: Loss): void {
+    const loss = { url, ...(cause && { reason: cause.message }) };
+    for (const { port } of this.#workers) port.connectionLost?.(loss);
   }
 
   assign(params: Params): void {

@@ -219,6 +219,8 @@ export interface WorkerPort {
   forgotten?(): void;
   /** The tokens that the process holds now: asked by a link that registers again after a lost connection. */
   held?(): readonly string[];
+  /** The link has lost its connection, and looks for another, to register again. */
+  connectionLost?(loss: { readonly url: string; readonly reason?: string }): void;
   /** The link registered again; `registered` replaces the earlier one. */
   registeredAgain?(registered: Registered): void;
 }

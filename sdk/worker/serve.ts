@@ -15,7 +15,7 @@ export interface WorkOptions {
   /** Attempts at once; 10 unless given. */
   readonly slots?: number;
   readonly labels?: Readonly<Record<string, string>>;
-  /** Where log lines of tasks go: stderr, as JSON lines, unless given. */
+  /** Where log lines of tasks, and of the worker itself, go: stderr, as JSON lines, unless given. */
   readonly log?: LogSink;
 }
 

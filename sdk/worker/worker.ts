@@ -55,6 +55,8 @@ export class Worker implements WorkerHandle, WorkerPort {
   #state: "serving" | "draining" | "ended" = "serving";
   #link: WorkerLink | undefined;
   #registered: Registered | undefined;
+  /** Since when there has been no server to hear it. */
+  #lostAt: number | undefined;
   #cancelBeat: () => void = () => undefined;
   #whenIdle: (() => void) | undefined;
   #drained: Promise<void> | undefined;
@@ -129,8 +131,16 @@ export class Worker implements WorkerHandle, WorkerPort {
     return tokens;
   }
 
+  connectionLost(loss: { readonly url: string; readonly reason?: string }): void {
+    // A connection that is lost before the worker has registered again is of the same outage.
+    if (this.#state === "ended" || this.#lostAt !== undefined) return;
+    this.#lostAt = this.#surroundings.clock.now();
+    this.#log("warn", "the connection to the server was lost", { ...loss });
+  }
+
   registeredAgain(registered: Registered): void {
     this.#registered = registered;
+    this.#sayBack();
     this.#drop(registered.drop);
     this.#sayWaiting();
     // It may have been away when it said so, or have gone by what it reported since.
@@ -176,6 +186,13 @@ export class Worker implements WorkerHandle, WorkerPort {
     this.#finish("closed");
   }
 
+  #sayBack(): void {
+    if (this.#lostAt === undefined) return;
+    const awayMs = this.#surroundings.clock.now() - this.#lostAt;
+    this.#lostAt = undefined;
+    this.#log("info", "the connection to the server is back", { awayMs });
+  }
+
   /** A node that has just taken the attempts over takes them to need their slots. */
   #sayWaiting(): void {
     const { service } = this.#surroundings;
@@ -198,7 +215,8 @@ export class Worker implements WorkerHandle, WorkerPort {
     const refusal = await execute(attempt, this.#surroundings);
     if (deadlineAt !== undefined) this.#deadlines.forget(attempt);
     this.#held.delete(token);
-    if (refusal) this.#warn("an attempt's report was refused", { token, reason: refusal.message });
+    if (refusal)
+      this.#log("warn", "an attempt's report was refused", { token, reason: refusal.message });
     if (this.#held.size === 0) this.#whenIdle?.();
   }
 
@@ -239,7 +257,7 @@ export class Worker implements WorkerHandle, WorkerPort {
     if (outcome.kind !== "refused") return;
     const { code, message } = outcome.error;
     if (code === "conflict") return this.#finish("superseded");
-    this.#warn("the worker cannot register", { reason: message });
+    this.#log("warn", "the worker cannot register", { reason: message });
   }
 
   #idle(): Promise<void> {
@@ -262,9 +280,9 @@ export class Worker implements WorkerHandle, WorkerPort {
     this.#end(end);
   }
 
-  #warn(message: string, fields: Readonly<Record<string, unknown>>): void {
+  #log(level: "info" | "warn", message: string, fields: Readonly<Record<string, unknown>>): void {
     const { clock, sink } = this.#surroundings;
-    sink({ at: clock.now(), level: "warn", message, fields: { worker: this.id, ...fields } });
+    sink({ at: clock.now(), level, message, fields: { worker: this.id, ...fields } });
   }
 }
 

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { connect } from "../../sdk/client/connect.ts";
 import type { Kantoku } from "../../sdk/client/kantoku.ts";
+import type { LogLine } from "../../sdk/context.ts";
 import { task } from "../../sdk/definition.ts";
 import { isKantokuError } from "../../sdk/errors.ts";
 import type { JournalEvent } from "../../sdk/protocol/task.ts";
@@ -238,6 +239,46 @@ describe("a remote worker", () => {
     expect(methods).toEqual(["session.open", "worker.register", "attempt.complete"]);
     expect(peer.of("worker.register")[1]?.params["attempts"]).toEqual(["a"]);
     await worker.drain();
+  });
+
+  test("logs an outage when it begins and when it is over, whatever was tried between", async () => {
+    const clock = new ManualClock();
+    const lines: LogLine[] = [];
+    const { peer, kantoku } = await pair(
+      {
+        "session.open": ({ connection }) => {
+          if (connection === 2 || connection === 3) throw new PeerError(-32009);
+          return { session: "s" };
+        },
+        "worker.register": () => registered(),
+      },
+      clock,
+    );
+    await kantoku.work([heldTask().definition], { log: (line) => lines.push(line) });
+    peer.cut();
+    for (const attempt of [2, 3]) {
+      await expect.poll(() => clock.nextDueInMs).toBe(0);
+      await clock.advance(0);
+      await peer.call("session.open", attempt);
+    }
+    await expect.poll(() => clock.nextDueInMs).toBe(0);
+    expect(lines).toEqual([
+      {
+        at: 1_000_000,
+        level: "warn",
+        message: "the connection to the server was lost",
+        fields: { worker: "w1", url: `${peer.url}/rpc` },
+      },
+    ]);
+    await clock.advance(700);
+    await expect.poll(() => lines.length).toBe(2);
+    expect(lines[1]).toMatchObject({
+      level: "info",
+      message: "the connection to the server is back",
+      fields: { worker: "w1", awayMs: 700 },
+    });
+    await kantoku.close();
+    expect(lines).toHaveLength(2);
   });
 
   test("registers once after an outage in which a heartbeat fell due", async () => {
