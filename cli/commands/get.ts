@@ -33,6 +33,10 @@ interface GetFlags extends ClientFlags {
   readonly output?: Format;
 }
 
+interface GetWorkersFlags extends GetFlags {
+  readonly all?: boolean;
+}
+
 interface GetTasksFlags extends GetFlags {
   readonly key?: string;
   readonly status?: readonly TaskStatus[];
@@ -75,11 +79,12 @@ function addGetWorkers(get: Command): void {
   const workers = get
     .command("workers")
     .alias("worker")
-    .description("List workers")
+    .description("List the workers that live")
+    .option("-a, --all", "those that have gone or were lost, too")
     .addOption(formatOption(["json", "wide"]))
     .action(getWorkers);
   addClientOptions(workers);
-  addExamples(workers, ["ktk get workers", "ktk get workers -o wide"]);
+  addExamples(workers, ["ktk get workers", "ktk get workers --all -o wide"]);
 }
 
 function addGetPipelines(get: Command): void {
@@ -149,12 +154,18 @@ function printTasks(tasks: readonly TaskView[], { output }: GetFlags): void {
   print(formatTable(output === "wide" ? wideTaskColumns(now) : taskColumns(now), tasks));
 }
 
-async function getWorkers(flags: GetFlags): Promise<void> {
+async function getWorkers(flags: GetWorkersFlags): Promise<void> {
   const settings = await readClientSettings(flags);
-  const workers = await withClient(settings, (client, answered) => answered(client.workers()));
+  const known = await withClient(settings, (client, answered) => answered(client.workers()));
+  const workers = flags.all ? known : known.filter(isLive);
   if (flags.output === "json") printJson({ workers });
-  else if (workers.length === 0) note("No workers found.");
-  else printWorkers(workers, flags);
+  else if (workers.length > 0) printWorkers(workers, flags);
+  else if (known.length === 0) note("No workers found.");
+  else note("No workers found; --all shows those that have gone, too.");
+}
+
+function isLive({ status }: WorkerView): boolean {
+  return status !== "gone" && status !== "lost";
 }
 
 async function getPipelines(flags: GetFlags): Promise<void> {

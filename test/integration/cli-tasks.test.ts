@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { connect, type Kantoku, type TaskView, task } from "../../sdk/index.ts";
+import { connect, type Kantoku, type TaskView, task, type WorkerView } from "../../sdk/index.ts";
 import { openTestDatabase, type TestDatabase } from "../support/database.ts";
 import { type Ended, endPrograms, ktk, makeEmptyFolder, Program, startDev } from "./cli-program.ts";
 
@@ -226,6 +226,29 @@ describe.concurrent("a terminal", { timeout: 60_000 }, () => {
     expect(JSON.parse(json.stdout)).toMatchObject({
       workers: [{ name: "helper", status: "serving" }],
     });
+  });
+
+  test("get workers leaves out those that have gone, unless all are asked for", async () => {
+    const tenant = await connect(url, { namespace: "leavers" });
+    const leaver = await tenant.work([greet], { name: "leaver" });
+    await leaver.close();
+    const words = ["get", "workers", "-n", "leavers"];
+    const named = async (...more: string[]) => {
+      const { stdout } = await ask([...words, "-o", "json", ...more]);
+      const { workers } = JSON.parse(stdout) as { workers: WorkerView[] };
+      return workers.map(({ name, status }) => `${name} ${status}`).toSorted();
+    };
+    expect(await named()).toEqual([]);
+    expect(await ask(words)).toMatchObject({
+      stdout: "",
+      stderr: "No workers found; --all shows those that have gone, too.\n",
+    });
+    await tenant.work([greet], { name: "stayer" });
+    expect(await named()).toEqual(["stayer serving"]);
+    expect(await named("--all")).toEqual(["leaver gone", "stayer serving"]);
+    expect((await ask(words)).stdout).not.toContain("leaver");
+    expect((await ask([...words, "--all"])).stdout).toMatch(/leaver +gone/);
+    await tenant.close();
   });
 
   test("cancel ends a task once, and says what it could not cancel", async () => {
