@@ -2,6 +2,7 @@ import { isEnded, type TaskView, type WaitingFor } from "../../sdk/protocol/task
 import type { TaskContext } from "../machines/task.machine.ts";
 import type { TaskRow, WorkerRow } from "../store/rows.ts";
 import type { Store } from "../store/store.ts";
+import { findCauses } from "./causes.ts";
 
 /** So many of the tasks that one waits for are named. */
 const namedMax = 10;
@@ -14,11 +15,22 @@ export async function explainWaiting(
   row: TaskRow,
   now: number,
 ): Promise<WaitingFor | undefined> {
+  return waitsForTasks(row) ? explainDependencies(store, row, now) : explainItself(store, row, now);
+}
+
+function waitsForTasks(row: TaskRow): boolean {
+  if (row.status === "waiting") return !isForLater(row);
+  return row.status === "running" && row.place?.graph != null;
+}
+
+async function explainItself(
+  store: Store,
+  row: TaskRow,
+  now: number,
+): Promise<WaitingFor | undefined> {
   switch (row.status) {
     case "waiting":
-      return isForLater(row) ? explainTimer(row, now) : explainDependencies(store, row);
-    case "running":
-      return row.place?.graph == null ? undefined : explainDependencies(store, row);
+      return explainTimer(row, now);
     case "ready":
       return explainQueue(store, row, now);
     case "quarantined":
@@ -45,7 +57,11 @@ function contextOf({ snapshot }: TaskRow): Partial<TaskContext> {
   return (JSON.parse(snapshot) as { context: Partial<TaskContext> }).context;
 }
 
-async function explainDependencies(store: Store, { id }: TaskRow): Promise<WaitingFor> {
+async function explainDependencies(
+  store: Store,
+  { id }: TaskRow,
+  now: number,
+): Promise<WaitingFor> {
   const pending = (await store.graphs.dependenciesOf([id], 0)).filter(
     ({ status }) => !isEnded(status),
   );
@@ -55,10 +71,13 @@ async function explainDependencies(store: Store, { id }: TaskRow): Promise<Waiti
   if (pending.length === 0) {
     return { reason: "dependencies", message: "its input is being made", data: { tasks } };
   }
+  const explain = (row: TaskRow) => explainItself(store, row, now);
+  const causes = await findCauses({ store, waitsForTasks, explain }, pending);
+  const waits = `waits for ${inWords(pending.map(({ name, status }) => `${name} (${status})`))}`;
   return {
     reason: "dependencies",
-    message: `waits for ${inWords(pending.map(({ name, status }) => `${name} (${status})`))}`,
-    data: { tasks, pending: pending.length },
+    message: [waits, ...causes.map(({ name, message }) => `${name}: ${message}`)].join("; "),
+    data: { tasks, pending: pending.length, ...(causes.length > 0 && { causes }) },
   };
 }
 
