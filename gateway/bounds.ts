@@ -7,6 +7,8 @@ export interface Bounds {
   readonly connectionsMax: number;
   /** Calls of one socket that have not been answered yet. */
   readonly inFlightCallsMax: number;
+  /** Reads that may be large, of one connection and under way at once; the others wait. */
+  readonly readsMax: number;
   readonly subscriptionsMax: number;
   readonly workersMax: number;
   /** Text that waits for one reader. Above it, subscriptions end as `lagged`. */
@@ -27,6 +29,7 @@ export interface Bounds {
 export const defaultBounds: Bounds = {
   connectionsMax: 10_000,
   inFlightCallsMax: 1000,
+  readsMax: 4,
   subscriptionsMax: 1000,
   workersMax: 100,
   behindBytesMax: 1 * MiB,

@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Clock } from "./clock.ts";
+import { Reads } from "./reads.ts";
 import { type House, Session } from "./session.ts";
 import { SocketSession, type SocketWire } from "./socket-session.ts";
 import type { SocketEnds } from "./transport/ws.ts";
@@ -13,12 +14,18 @@ const reconnectSpreadMs = 5000;
 /** Pipelined: sent one after the other without waiting for an answer. */
 const postsPerConnectionMax = 100;
 
+/** What the POSTs of one connection share. */
+interface Poster {
+  openCount: number;
+  readonly reads: Reads;
+}
+
 /** Everybody who is connected: the beat that watches them, and their shared end. */
 export class Peers {
   readonly #house: House;
   readonly #sockets = new Set<SocketSession>();
   readonly #posts = new Set<Session>();
-  readonly #postsOf = new WeakMap<Socket, number>();
+  readonly #posters = new WeakMap<Socket, Poster>();
   readonly #stopBeating: () => void;
   #beatAt: number;
   #isDraining = false;
@@ -57,17 +64,17 @@ export class Peers {
   openPost(response: ServerResponse): Session | null {
     // A pipelined answer has no socket of its own until its turn comes: its request has.
     const { socket } = response.req;
-    const open = this.#postsOf.get(socket) ?? 0;
-    if (open >= postsPerConnectionMax) return null;
-    this.#postsOf.set(socket, open + 1);
-    const session = new Session(this.#house, null);
+    const poster = this.#posterOf(socket);
+    if (poster.openCount >= postsPerConnectionMax) return null;
+    poster.openCount += 1;
+    const session = new Session(this.#house, { push: null, reads: poster.reads });
     if (this.#isDraining) session.calls.drain();
     this.#posts.add(session);
     // And one whose turn never comes is not told that its connection closed.
     const close = () => {
       socket.off("close", close);
       if (!this.#posts.delete(session)) return;
-      this.#postsOf.set(socket, (this.#postsOf.get(socket) ?? 1) - 1);
+      poster.openCount -= 1;
       session.leave();
       this.#notice();
     };
@@ -98,6 +105,14 @@ export class Peers {
   async #idle(): Promise<void> {
     const sessions = [...this.#posts, ...[...this.#sockets].map(({ session }) => session)];
     await Promise.all(sessions.map(({ calls }) => calls.idle()));
+  }
+
+  #posterOf(socket: Socket): Poster {
+    const known = this.#posters.get(socket);
+    if (known !== undefined) return known;
+    const poster = { openCount: 0, reads: new Reads(this.#house.bounds.readsMax) };
+    this.#posters.set(socket, poster);
+    return poster;
   }
 
   #isEmpty(): boolean {

@@ -7,6 +7,7 @@ import type { Dispatch } from "./dispatch.ts";
 import type { Entropy } from "./entropy.ts";
 import type { Log } from "./log.ts";
 import type { Push } from "./push.ts";
+import type { Reads } from "./reads.ts";
 
 export type SessionCall = Call<Session>;
 
@@ -33,16 +34,18 @@ export class Session {
   #service: Service | null = null;
   readonly #toService: (namespace: string) => Service;
   readonly #log: Log;
+  readonly #reads: Reads;
   readonly #departure = new Set<() => void>();
   #hasLeft = false;
 
-  constructor(house: House, push: Push | null) {
+  constructor(house: House, { push, reads }: { push: Push | null; reads: Reads }) {
     this.id = house.entropy.id();
     this.bounds = house.bounds;
     this.calls = new Calls(house.dispatch, house);
     this.push = push;
     this.#toService = house.service;
     this.#log = house.log;
+    this.#reads = reads;
   }
 
   get namespace(): string {
@@ -53,6 +56,13 @@ export class Session {
   get service(): Service {
     this.#service ??= this.#toService(this.#namespace);
     return this.#service;
+  }
+
+  /** A read that may be large: it takes its turn among those of its connection. */
+  read<T>(call: SessionCall, read: (service: Service) => Promise<T>): Promise<T> {
+    const { service } = this;
+    const isWanted = () => call.isOpen && !this.#hasLeft;
+    return this.#reads.run(() => read(service), isWanted);
   }
 
   /** Does it once the peer is gone; the function returned prevents it. */

@@ -2,6 +2,7 @@ import { closeCodes } from "../sdk/protocol/close-code.ts";
 import { type Exchange, receiveFrame } from "./exchange.ts";
 import { Outbox, type Wire } from "./outbox.ts";
 import { Push } from "./push.ts";
+import { Reads } from "./reads.ts";
 import { type House, Session } from "./session.ts";
 import { notification } from "./wire/notification.ts";
 import { errorReply, type Reply } from "./wire/reply.ts";
@@ -33,7 +34,8 @@ export class SocketSession {
     this.#house = house;
     this.#outbox = new Outbox(wire, { bounds: house.bounds, onOverflow: () => this.#dropReader() });
     this.#push = new Push(this.#outbox, house.bounds);
-    this.session = new Session(house, this.#push);
+    const reads = new Reads(house.bounds.readsMax);
+    this.session = new Session(house, { push: this.#push, reads });
     this.#pingedAt = house.clock.now();
     this.#exchange = this.#createExchange();
   }
@@ -83,6 +85,8 @@ export class SocketSession {
     if (this.#closingAt !== null) return;
     this.#closingAt = this.#house.clock.now();
     this.#push.close();
+    // Nothing is sent behind a close frame, and a peer that does not read may not answer it.
+    this.session.leave();
     this.#wire.close(closeCodes[why], reason);
   }
 

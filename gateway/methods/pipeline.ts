@@ -34,7 +34,8 @@ const list = method({
     cursor: z.exactOptional(name),
   }),
   result: z.object({ pipelines: z.array(pipelineView), cursor: z.exactOptional(z.string()) }),
-  handle: (params, { session }) => session.service.listPipelines(params),
+  handle: (params, call) =>
+    call.session.read(call, (service) => service.listPipelines(params, call.session)),
 });
 
 export const pipelineMethods = [register, get, list];

@@ -91,7 +91,8 @@ const list = method({
   }),
   result: z.object({ tasks: z.array(taskView), cursor: z.exactOptional(z.string()) }),
   errors: ["response-too-large"],
-  handle: (params, { session }) => session.service.list(params),
+  handle: (params, call) =>
+    call.session.read(call, (service) => service.list(params, call.session)),
 });
 
 const result = method({
@@ -113,12 +114,14 @@ const events = method({
   }),
   result: z.object({ events: z.array(journalEvent), next: z.exactOptional(seq) }),
   errors: ["not-found", "response-too-large"],
-  handle: ({ after, limit, ...ref }, { session }) =>
-    session.service.events({
+  handle: ({ after, limit, ...ref }, call) => {
+    const params = {
       ...toRef(ref),
       ...(after !== undefined && { after }),
       ...(limit !== undefined && { limit }),
-    }),
+    };
+    return call.session.read(call, (service) => service.events(params, call.session));
+  },
 });
 
 const notACursor = "is not a cursor of a task's subscription";
@@ -189,7 +192,7 @@ const graph = method({
   params: taskParams({}),
   result: graphView,
   errors: ["not-found", "response-too-large"],
-  handle: (params, { session }) => session.service.graph(toRef(params)),
+  handle: (params, call) => call.session.read(call, (service) => service.graph(toRef(params))),
 });
 
 /** Nothing waits for ever: a connection that lives for months would gather dead waits. */

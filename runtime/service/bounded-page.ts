@@ -1,5 +1,6 @@
 import { limits } from "../../sdk/protocol/limits.ts";
-import { reading } from "./faults.ts";
+import type { Listener } from "../../sdk/protocol/service.ts";
+import { abandoned, reading } from "./faults.ts";
 
 /** What is around a page in its answer takes less than the rest of a frame. */
 const bytesMax = limits.frameToClientBytesMax - 64 * 1024;
@@ -9,6 +10,8 @@ const firstRows = 50;
 
 export interface Paging<Row> {
   readonly limit: number;
+  /** Once it has gone, nothing more is read. */
+  readonly listener?: Listener | undefined;
   /** Up to so many rows beyond the last one read, or from the beginning. */
   read(count: number, last: Row | undefined): Promise<readonly Row[]>;
   /** At most, as JSON. */
@@ -24,10 +27,26 @@ export interface Page<Row> {
  * A page of rows that fits an answer: it ends early where they are large, but never before its first
  * row. Read in parts, so that no more than that is ever in memory.
  */
-export async function readPage<Row>({ limit, read, bytesOf }: Paging<Row>): Promise<Page<Row>> {
+export async function readPage<Row>(paging: Paging<Row>): Promise<Page<Row>> {
+  let isWanted = true;
+  const stay = paging.listener?.whenGone(() => {
+    isWanted = false;
+  });
+  try {
+    return await readParts(paging, () => isWanted);
+  } finally {
+    stay?.();
+  }
+}
+
+async function readParts<Row>(
+  { limit, read, bytesOf }: Paging<Row>,
+  isWanted: () => boolean,
+): Promise<Page<Row>> {
   const rows: Row[] = [];
   let bytes = 0;
   for (let count = Math.min(firstRows, limit + 1); ; ) {
+    if (!isWanted()) throw abandoned();
     const part = await reading(() => read(count, rows.at(-1)));
     for (const row of part) {
       bytes += bytesOf(row);

@@ -21,3 +21,8 @@ export async function reading<T>(read: () => Promise<T>): Promise<T> {
     throw toCallerError(error);
   }
 }
+
+/** Said to nobody: the listener has gone. */
+export function abandoned(): KantokuError {
+  return new KantokuError("deadline-exceeded", "nobody waits for this answer any more");
+}

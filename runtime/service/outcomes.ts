@@ -5,7 +5,7 @@ import { isEnded, type TaskRef, type TaskStatus } from "../../sdk/protocol/task.
 import type { Ending } from "../engine/audience.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { TaskRow } from "../store/rows.ts";
-import { reading } from "./faults.ts";
+import { abandoned, reading } from "./faults.ts";
 import { invalid } from "./submit-check.ts";
 import { toRunResult } from "./views.ts";
 
@@ -98,10 +98,6 @@ export class Outcomes {
 interface Wait {
   readonly waitMs: number | undefined;
   readonly listener: Listener | undefined;
-}
-
-function abandoned(): KantokuError {
-  return new KantokuError("deadline-exceeded", "nobody waits for this answer any more");
 }
 
 /** @throws KantokuError `not-found` */

@@ -1,7 +1,7 @@
 import { KantokuError } from "../../sdk/errors.ts";
 import type { PipelineBody, PipelineView } from "../../sdk/protocol/graph.ts";
 import { namePattern } from "../../sdk/protocol/limits.ts";
-import type { PipelinePage } from "../../sdk/protocol/service.ts";
+import type { Listener, PipelinePage } from "../../sdk/protocol/service.ts";
 import { canonicalJson } from "../../sdk/values/canonical.ts";
 import { encodePayload } from "../../sdk/values/payload.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -58,11 +58,16 @@ export class Pipelines {
 
   async list(
     namespace: string,
-    { limit, cursor = "" }: { limit: number; cursor?: string },
+    {
+      limit,
+      cursor = "",
+      listener,
+    }: { limit: number; cursor?: string; listener: Listener | undefined },
   ): Promise<PipelinePage> {
     const { pipelines } = this.#engine.store;
     const { rows, hasMore } = await readPage<PipelineRow>({
       limit,
+      listener,
       read: (count, last) =>
         pipelines.list(namespace, { beyond: last?.name ?? cursor, limit: count }),
       bytesOf: ({ name, body }) => bytesOfTexts(name, body) + bytesBeside,

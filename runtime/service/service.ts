@@ -102,12 +102,13 @@ export class EngineService implements Service {
     return { ...toTaskView(row), ...(waitingFor === undefined ? {} : { waitingFor }) };
   }
 
-  async list(params: ListParams): Promise<TaskPage> {
+  async list(params: ListParams, listener?: Listener): Promise<TaskPage> {
     const limit = checkLimit(params.limit);
     const { tasks } = this.#parts.engine.store;
     const query = this.#query(params, limit);
     const { rows, hasMore } = await readPage<TaskRow>({
       limit,
+      listener,
       read: (count, last) =>
         tasks.list({ ...query, limit: count, ...(last === undefined ? {} : { beyond: last.id }) }),
       bytesOf: bytesOfTask,
@@ -123,12 +124,16 @@ export class EngineService implements Service {
     return this.#parts.outcomes.of(this.#namespace, ref, { waitMs, listener });
   }
 
-  async events(params: TaskRef & { after?: number; limit?: number }): Promise<EventPage> {
+  async events(
+    params: TaskRef & { after?: number; limit?: number },
+    listener?: Listener,
+  ): Promise<EventPage> {
     const { engine } = this.#parts;
     const limit = checkLimit(params.limit);
     const { id } = await findTask(engine, this.#namespace, params);
     const { rows, hasMore } = await readPage<EventRow>({
       limit,
+      listener,
       read: (count, last) => engine.store.journal.read(id, last?.seq ?? params.after ?? 0, count),
       bytesOf: ({ data }) => bytesOfTexts(data) + eventBytes,
     });
@@ -179,8 +184,12 @@ export class EngineService implements Service {
     return this.#parts.pipelines.get(this.#namespace, params);
   }
 
-  async listPipelines({ limit, ...from }: PipelineListParams): Promise<PipelinePage> {
-    return this.#parts.pipelines.list(this.#namespace, { ...from, limit: checkLimit(limit) });
+  async listPipelines(
+    { limit, ...from }: PipelineListParams,
+    listener?: Listener,
+  ): Promise<PipelinePage> {
+    const params = { ...from, limit: checkLimit(limit), listener };
+    return this.#parts.pipelines.list(this.#namespace, params);
   }
 
   async registerWorker(params: RegisterParams, port: WorkerPort): Promise<WorkerLink> {

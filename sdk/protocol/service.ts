@@ -278,10 +278,11 @@ export interface Service {
     listener?: Listener,
   ): Promise<RunResult>;
   get(ref: TaskRef): Promise<TaskView>;
-  list(params: ListParams): Promise<TaskPage>;
+  list(params: ListParams, listener?: Listener): Promise<TaskPage>;
   result(params: TaskRef & { readonly waitMs?: number }, listener?: Listener): Promise<RunResult>;
   events(
     params: TaskRef & { readonly after?: number; readonly limit?: number },
+    listener?: Listener,
   ): Promise<EventPage>;
   subscribe(
     params: TaskRef & { readonly after?: number },
@@ -296,7 +297,7 @@ export interface Service {
   /** Makes a pipeline known by its name. The same body is the same version. */
   registerPipeline(params: PipelineBody & { readonly name: string }): Promise<PipelineView>;
   getPipeline(params: { readonly name: string; readonly version?: string }): Promise<PipelineView>;
-  listPipelines(params: PipelineListParams): Promise<PipelinePage>;
+  listPipelines(params: PipelineListParams, listener?: Listener): Promise<PipelinePage>;
 
   registerWorker(params: RegisterParams, port: WorkerPort): Promise<WorkerLink>;
   heartbeat(params: {

@@ -87,3 +87,114 @@ test("more labels than can be kept are refused before each is looked at", async 
   const submitting = peer.call("task.submit", { definition: "greet", labels });
   await expect(submitting).rejects.toThrow("labels: has too many");
 });
+
+/** Lists that end when the test says so. */
+function heldLists(service: Service): { begun: number; end(): void } {
+  const held: (() => void)[] = [];
+  const seen = {
+    begun: 0,
+    end: () => {
+      for (const end of held.splice(0)) end();
+    },
+  };
+  const list = () => {
+    seen.begun += 1;
+    return new Promise((resolve) => held.push(() => resolve({ tasks: [] })));
+  };
+  Object.assign(service, { list });
+  return seen;
+}
+
+const lists = (count: number) =>
+  Array.from({ length: count }, (_, id) => ({ jsonrpc: "2.0", id, method: "task.list" }));
+
+test("of the large reads of a connection a few run at once, and nothing else waits for them", async () => {
+  await using rig = await GatewayRig.start({ bounds: { readsMax: 2 } });
+  const seen = heldLists(rig.fake.service);
+  const peer = await rig.connect();
+  const asked = Array.from({ length: 5 }, () => peer.call("task.list"));
+  const { id } = await peer.call("task.submit", { definition: "greet" });
+  await peer.call("task.get", { id });
+  expect(seen.begun).toBe(2);
+  const other = await rig.connect();
+  const others = other.call("task.list");
+  await expect.poll(() => seen.begun).toBe(3);
+  for (const begun of [3 + 2, 3 + 3]) {
+    seen.end();
+    await expect.poll(() => seen.begun).toBe(begun);
+  }
+  seen.end();
+  await Promise.all([...asked, others]);
+});
+
+async function endAndBeginAll(seen: { end(): void }): Promise<void> {
+  for (let turn = 0; turn < 50; turn += 1) {
+    seen.end();
+    await new Promise<void>((resolve) => void setImmediate(resolve));
+  }
+}
+
+test("reads that have not begun never do once their connection has ended", async () => {
+  await using rig = await GatewayRig.start({ bounds: { readsMax: 2 } });
+  const seen = heldLists(rig.fake.service);
+  const waits = endlessWaits(rig.fake.service);
+  const peer = await rig.connect();
+  for (const message of lists(50)) peer.send(message);
+  peer.send({ jsonrpc: "2.0", id: "wait", method: "task.result", params: { id: "t" } });
+  await peer.call("session.ping");
+  await peer.close();
+  await expect.poll(() => waits.gone).toBe(1);
+  await endAndBeginAll(seen);
+  expect(seen.begun).toBe(2);
+});
+
+test("nor once a reader is dropped that does not even answer the close", async () => {
+  await using rig = await GatewayRig.start({ bounds: { readsMax: 2, waitingBytesMax: 1 } });
+  const seen = heldLists(rig.fake.service);
+  const peer = await rig.connect();
+  peer.socket.pause();
+  for (const message of lists(50)) peer.send(message);
+  peer.send({ jsonrpc: "2.0", id: "last", method: "session.ping" });
+  await expect.poll(() => rig.log).toMatchObject([{ message: "a reader does not read" }]);
+  await endAndBeginAll(seen);
+  expect(seen.begun).toBe(2);
+});
+
+test("a read that is overdue does not begin either", async () => {
+  await using rig = await GatewayRig.start({ bounds: { readsMax: 2 } });
+  const seen = heldLists(rig.fake.service);
+  const peer = await rig.connect();
+  const asked = Array.from({ length: 10 }, () => peer.ask("task.list"));
+  await peer.call("session.ping");
+  rig.clock.advance(30_000);
+  for (const reply of asked) expect((await reply).error?.data["code"]).toBe("deadline-exceeded");
+  await endAndBeginAll(seen);
+  expect(seen.begun).toBe(2);
+});
+
+test("POSTs that share a connection share its reads", async () => {
+  await using rig = await GatewayRig.start({ bounds: { readsMax: 2 } });
+  const seen = heldLists(rig.fake.service);
+  const { port } = rig.gateway.address;
+  const post = (message: object) => {
+    const body = JSON.stringify(message);
+    return `POST /rpc HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+  };
+  const submitted = Promise.withResolvers<void>();
+  Object.assign(rig.fake.service, {
+    submit: async () => {
+      submitted.resolve();
+      return { id: "t", status: "ready", created: true };
+    },
+  });
+  const socket = connect(port, "127.0.0.1");
+  socket.on("error", () => {});
+  for (const message of lists(10)) socket.write(post(message));
+  const params = { definition: "greet" };
+  socket.write(post({ jsonrpc: "2.0", id: 1, method: "task.submit", params }));
+  await submitted.promise;
+  expect(seen.begun).toBe(2);
+  await endAndBeginAll(seen);
+  expect(seen.begun).toBe(10);
+  socket.destroy();
+});

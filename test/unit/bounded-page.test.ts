@@ -47,3 +47,24 @@ test("large rows end the page early, and are not all read", async () => {
 test("a row that is larger than a page stands on one of its own", async () => {
   expect(await page(5, [9 * MiB, 9 * MiB])).toMatchObject({ length: 1, hasMore: true });
 });
+
+test("nothing more is read for a listener that has gone", async () => {
+  let reads = 0;
+  let go = (): void => {};
+  const whenGone = (act: () => void) => {
+    go = act;
+    return () => {};
+  };
+  const reading = readPage<number>({
+    limit: 1_000,
+    listener: { whenGone },
+    read: async (count) => {
+      reads += 1;
+      go();
+      return Array<number>(count).fill(1);
+    },
+    bytesOf: (bytes) => bytes,
+  });
+  await expect(reading).rejects.toMatchObject({ code: "deadline-exceeded" });
+  expect(reads).toBe(1);
+});
