@@ -201,29 +201,24 @@ export class Life {
     }
   }
 
-  /** Ends in order: nothing new is claimed, what is decided is committed, the lease is given back. */
+  /**
+   * Ends in order: nothing new is claimed, what is decided is committed, the lease is given back.
+   *
+   * A database that is away, or busy with what others asked of it, must not keep a process from
+   * ending: what a round still waits for is found by another node, and what is not answered for by
+   * then is sent again by its callers.
+   */
   async end(): Promise<void> {
-    await this.#rounds.stop();
+    const tooLong = Promise.withResolvers<void>();
+    const stopWaiting = this.clock.after(endPatienceMs, tooLong.resolve);
+    await Promise.race([this.#rounds.stop(), tooLong.promise]);
     this.backlog.close();
-    await this.#quiet();
+    await Promise.race([this.commits.quiet(), tooLong.promise]);
+    stopWaiting();
     this.#isOver = true;
     this.#deadlines.clearAll();
     await this.lease.resign().catch((error: unknown) => {
       this.#options.log.warn("node lease not given back; it will expire", { error });
-    });
-  }
-
-  /**
-   * A database that is away must not keep a process from ending: what is not answered for by then
-   * is sent again by its callers.
-   */
-  #quiet(): Promise<void> {
-    return new Promise((resolve) => {
-      const stopWaiting = this.clock.after(endPatienceMs, resolve);
-      void this.commits.quiet().then(() => {
-        stopWaiting();
-        resolve();
-      });
     });
   }
 

@@ -66,6 +66,24 @@ test("whoever waits or listens is told", async () => {
   expect(rig.node.engine.audience.attended()).toEqual([]);
 });
 
+test.each(["timers.takeDue", "timers.untilNext"] as const)(
+  "a round that waits for the database does not hold it up for ever: %s",
+  async (call) => {
+    await using rig = await EngineRig.start();
+    const release = rig.node.store.holdAnswers(call);
+    await rig.advance(3_000);
+    const stopped = watch(rig.node.engine.stop().then(() => "stopped"));
+    await rig.advance(9_000);
+    expect(stopped.value).toBeUndefined();
+    await rig.advance(1_000);
+    expect(stopped.value).toBe("stopped");
+    expect(await rig.store.nodes.list()).toEqual([]);
+    release();
+    await rig.advance(2_000);
+    expect(rig.clock.alarmCount).toBe(0);
+  },
+);
+
 test("nothing of it runs any more", async () => {
   await using rig = await EngineRig.start();
   await rig.worker();
