@@ -17,6 +17,9 @@ export async function answerPost(
   if (!isJson(request.headers["content-type"])) {
     return respondText(response, 415, "POST application/json");
   }
+  if (!isPlain(request.headers["content-encoding"])) {
+    return respondText(response, 415, "Send the body without an encoding");
+  }
   const body = await readBody(request);
   if (body.kind === "cut") return;
   if (body.kind === "too-large") {
@@ -60,6 +63,11 @@ function respond(response: ServerResponse, status: number, body = ""): void {
 
 function isJson(contentType: string | undefined): boolean {
   return contentType?.split(";", 1)[0]?.trim().toLowerCase() === "application/json";
+}
+
+/** A kilobyte of gzip can stand for a gigabyte, and kantoku's messages are small. */
+function isPlain(contentEncoding = "identity"): boolean {
+  return ["", "identity"].includes(contentEncoding.trim().toLowerCase());
 }
 
 function readBody(request: IncomingMessage): Promise<Body> {

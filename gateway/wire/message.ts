@@ -32,7 +32,7 @@ export function parseMessage(value: unknown): Message {
   if (jsonrpc !== "2.0") return invalid(echoed, 'jsonrpc must be "2.0"');
   if (typeof method !== "string") return invalid(echoed, "method must be a string");
   if (params !== undefined && (typeof params !== "object" || params === null)) {
-    return invalid(echoed, "params must be an object or an array");
+    return invalid(echoed, "params must be an object");
   }
   return { kind: "request", request: { jsonrpc, method, params, id } };
 }

@@ -84,6 +84,19 @@ describe("POST /rpc", () => {
     expect((await rig.post(ping, { "content-type": type })).status).toBe(status);
   });
 
+  test.each([
+    ["gzip", 415],
+    ["identity, br", 415],
+    ["identity", 200],
+    ["Identity", 200],
+    ["", 200],
+  ])("content encoding %j: %i", async (encoding, status) => {
+    await using rig = await GatewayRig.start();
+    const response = await rig.post(ping, { "content-encoding": encoding });
+    expect(response.status).toBe(status);
+    if (status === 415) expect(await response.text()).toBe("Send the body without an encoding\n");
+  });
+
   test("a peer that leaves before its answer troubles nobody", async () => {
     const asked = Promise.withResolvers<void>();
     const slow = Promise.withResolvers<{ findings: [] }>();

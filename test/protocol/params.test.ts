@@ -179,6 +179,16 @@ test.each([
   expect(error?.message).toContain(path);
 });
 
+test.each([
+  ["a member", (name: string) => ({ ...submit, [name]: 1 })],
+  ["a label", (name: string) => ({ ...submit, labels: { [name]: 1 } })],
+])("the name of %s is not quoted whole, however long", async (_what, params) => {
+  const { error } = await peer.ask("task.submit", params("n".repeat(100_000)));
+  expect(error?.code).toBe(-32602);
+  expect(error?.message).toContain("n".repeat(100));
+  expect(JSON.stringify(error).length).toBeLessThan(2_000);
+});
+
 test("everything that a submit may hold reaches the service as it came", async () => {
   const text =
     '{"definition":"a.b:c/d-e_f","version":"1.2","input":{"__proto__":{"x":1},"deep":[[1]]},' +

@@ -54,6 +54,19 @@ test("there are at least 120 cases", () => {
   expect(Object.values(groups).flat().length).toBeGreaterThanOrEqual(120);
 });
 
+test("whoever sends params that are no object hears what they must be", async () => {
+  const answer = await createFixture().answer(
+    '{"jsonrpc":"2.0","id":1,"method":"zero","params":null}',
+  );
+  expect(answer).toContain('"reason":"params must be an object"');
+});
+
+test("an unknown method's name is quoted, up to 200 characters of it", async () => {
+  const call = { jsonrpc: "2.0", id: 1, method: "m".repeat(100_000) };
+  const answer = await createFixture().answer(JSON.stringify(call));
+  expect(JSON.parse(answer ?? "")).toMatchObject({ error: { data: { method: "m".repeat(200) } } });
+});
+
 test("a reply is exactly the three members, in the specification's order", async () => {
   const answer = await createFixture().answer('{"id":1,"method":"zero","jsonrpc":"2.0"}');
   expect(answer).toBe('{"jsonrpc":"2.0","id":1,"result":0}');
