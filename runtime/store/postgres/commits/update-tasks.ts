@@ -1,5 +1,4 @@
 import type { TaskTurn } from "../../turns.ts";
-import { plainArray } from "../arrays.ts";
 import type { Parameter } from "../line.ts";
 import { eventRows } from "./append-events.ts";
 import { type Column, type Rows, rowsOf } from "./columns.ts";
@@ -20,7 +19,14 @@ const inputColumn: Column<TaskTurn> = {
   cell: ({ links }) => links?.input ?? null,
 };
 
+const leavesColumn: Column<TaskTurn> = {
+  name: "leaves_queue",
+  type: "bool",
+  cell: ({ leavesQueue }) => leavesQueue === true,
+};
+
 const known = rowsOf(2, updateColumns);
+const queuedOrKnown = rowsOf(2, [...updateColumns, leavesColumn]);
 const unowned = rowsOf(2, [...updateColumns, inputColumn]);
 
 interface Variant {
@@ -78,16 +84,16 @@ const update: Variant = {
   set: fromGiven,
   mayWrite: "tasks.owner is not distinct from $1::uuid",
 };
-const taken = update.events.next;
-/** Some of these may be nobody's, too: they stand in the queue. */
+/** Some of these may be nobody's, too: they stand in the queue, and leave it. */
 const take: Variant = {
-  ...update,
-  mayWrite: `(tasks.owner is not distinct from $1::uuid or (
-      tasks.owner is null and tasks.status = 'ready' and tasks.id = any ($${taken}::text::uuid[])
-    ))`,
+  given: queuedOrKnown,
+  events: eventRows(queuedOrKnown.next + 1),
+  set: fromGiven,
+  mayWrite: `(tasks.owner is not distinct from $1::uuid
+      or (given.leaves_queue and tasks.owner is null and tasks.status = 'ready'))`,
 };
-const unqueued = ({ isOpen }: Passage) => `, unqueued as (
-  delete from kantoku.ready where id = any ($${taken}::text::uuid[]) and ${isOpen}
+const unqueued = `, unqueued as (
+  delete from kantoku.ready where id = any (array(select id from given where leaves_queue))
 )`;
 /** Tasks that waited unowned for what ends in the same batch; with it comes their input. */
 const begin: Variant = {
@@ -107,19 +113,18 @@ export const updateTasks = {
     (passage) => updating(update, passage) + queued + watched(known, passage),
   ),
   taking: inTwoForms(
-    taken + 1,
-    (passage) => updating(take, passage) + queued + unqueued(passage) + watched(known, passage),
+    take.events.next,
+    (passage) => updating(take, passage) + queued + unqueued + watched(queuedOrKnown, passage),
   ),
   foretold: { text: updating(begin, behindFence) + queued + watched(unowned, behindFence) },
 } as const;
 
 export function updateTasksStatement(node: string, updates: readonly TaskTurn[]): Statement {
-  const parameters = parametersOf(update, { node, updates });
-  const leaving = updates.filter(({ leavesQueue }) => leavesQueue === true);
-  if (leaving.length > 0) {
-    const ids = plainArray(leaving.map(({ id }) => id));
-    return { ...updateTasks.taking, parameters: [...parameters, ids], answers: "watched" };
+  if (updates.some(({ leavesQueue }) => leavesQueue === true)) {
+    const parameters = parametersOf(take, { node, updates });
+    return { ...updateTasks.taking, parameters, answers: "watched" };
   }
+  const parameters = parametersOf(update, { node, updates });
   const forms = updates.some(isQueued) ? updateTasks.queued : updateTasks.plain;
   return { ...forms, parameters, answers: "watched" };
 }
