@@ -4,11 +4,12 @@ import type { Log } from "../ports/log.ts";
 import type { Meters } from "../ports/meters.ts";
 import type { TaskRow } from "../store/rows.ts";
 import type { Head, QueueStore } from "../store/store.ts";
-import { comesBefore, OwnQueue } from "./own-queue.ts";
+import { ClaimedTasks } from "./claimed-tasks.ts";
+import { OwnQueue } from "./own-queue.ts";
 import type { Pool } from "./pool.ts";
 import { QueueKnowledge } from "./queue-knowledge.ts";
 import type { TaskActor } from "./task-actor.ts";
-import { freeSlots, headKey, type WorkerActor } from "./worker-actor.ts";
+import { freeSlots, type WorkerActor } from "./worker-actor.ts";
 
 const claimTasksMax = 500;
 /** Slots that were freed this recently will be free again by the time a claim returns. */
@@ -17,8 +18,6 @@ const prefetchWindowMs = 20;
 const claimHeldMsMax = 1_000;
 /** So long after a mistake: whoever else takes from the queue is probably at it still. */
 const mistrustMs = 2_000;
-/** Suspects wait for a worker without one; so many of them do not keep others from a free slot. */
-const suspectsAside = 100;
 
 export interface BacklogOptions {
   readonly node: string;
@@ -51,8 +50,7 @@ export class Backlog {
   readonly #options: BacklogOptions;
   readonly #knowledge: QueueKnowledge;
   readonly #own = new OwnQueue();
-  readonly #claimed = new Map<string, Claimed[]>();
-  #claimedCount = 0;
+  readonly #claimed: ClaimedTasks;
   #isClaiming = false;
   #isClaimDue = false;
   #isClosed = false;
@@ -62,12 +60,13 @@ export class Backlog {
   constructor(options: BacklogOptions) {
     this.#options = options;
     this.#knowledge = new QueueKnowledge(options.pool);
+    this.#claimed = new ClaimedTasks(options);
   }
 
   /** B1. */
   hasRoomAtOnce(head: Head): boolean {
     const free = this.#options.pool.freeSlotsFor(head);
-    return free > 0 && this.#knowledge.sparesOneOf(free, this.#claimedCount + this.#own.size);
+    return free > 0 && this.#knowledge.sparesOneOf(free, this.#claimed.size + this.#own.size);
   }
 
   /** A turn under way leaves its task to the queue. */
@@ -117,7 +116,7 @@ export class Backlog {
     const now = this.#options.clock.monotonic();
     if (now - this.#freed.at > prefetchWindowMs) this.#freed = { at: now, count: 0 };
     this.#freed.count += 1;
-    if (this.#claimedCount > 0) this.fill();
+    if (this.#claimed.size > 0) this.fill();
     this.claimSoon();
   }
 
@@ -132,12 +131,8 @@ export class Backlog {
 
   /** Gives claimed tasks the slots there are, the first by priority and age first. */
   fill(): void {
-    for (;;) {
-      const next = this.#nextPlaceable();
-      if (next === null) return;
-      this.#forget(next.entry);
-      next.entry.actor.isClaimed = false;
-      this.#options.assign(next.entry.actor, next.worker);
+    for (let next = this.#claimed.takeNext(); next !== null; next = this.#claimed.takeNext()) {
+      this.#options.assign(next.actor, next.worker);
     }
   }
 
@@ -149,29 +144,24 @@ export class Backlog {
 
   /** The task is not ready any more: it was cancelled, or its turn placed it. */
   drop(actor: TaskActor): void {
-    actor.isClaimed = false;
-    for (const entries of this.#claimed.values()) {
-      const entry = entries.find((it) => it.actor === actor);
-      if (entry !== undefined) return this.#forget(entry);
-    }
+    this.#claimed.drop(actor);
   }
 
   /** Gives back what waited in vain. */
   releaseStale(): void {
-    const before = this.#options.clock.monotonic() - claimHeldMsMax;
-    this.#releaseWhere((entry) => entry.claimedAt < before);
+    this.#releaseOlder(claimHeldMsMax);
   }
 
   close(): void {
     this.#isClosed = true;
-    this.#releaseWhere(() => true);
+    this.#releaseOlder(Number.NEGATIVE_INFINITY);
   }
 
   /** It was claimed before the commit that queued it was answered, as that commit left it. */
   hold(actor: TaskActor): void {
     this.#knowledge.willNotStand();
     actor.state = { ...actor.state, owner: this.#options.node };
-    this.#enter(actor);
+    this.#claimed.add(actor);
     this.fill();
   }
 
@@ -181,14 +171,10 @@ export class Backlog {
     this.#options.release([actor]);
   }
 
-  #releaseWhere(isWanted: (entry: Claimed) => boolean): void {
-    const stale = [...this.#claimed.values()].flat().filter(isWanted);
-    for (const entry of stale) {
-      this.#forget(entry);
-      entry.actor.isClaimed = false;
-    }
+  #releaseOlder(waitedMs: number): void {
+    const stale = this.#claimed.takeOlder(waitedMs);
     if (stale.length === 0) return;
-    this.#options.release(stale.map(({ actor }) => actor));
+    this.#options.release(stale);
     this.#news();
   }
 
@@ -232,7 +218,7 @@ export class Backlog {
   /** True: the queue may hold more and there is room for it. */
   async #claimFor(group: Group): Promise<boolean> {
     const heads = group.heads.filter((head) => this.#mayHoldMore(head));
-    const limit = Math.min(claimTasksMax, group.room - this.#claimedAt(group.heads));
+    const limit = Math.min(claimTasksMax, group.room - this.#claimed.wantedAt(group.heads));
     if (heads.length === 0 || limit <= 0) return false;
     const isAllOwn = this.#knowledge.isNothing;
     if (isAllOwn && !heads.some((head) => this.#knowledge.isDoubted(head))) {
@@ -291,75 +277,18 @@ export class Backlog {
     return isRecent ? Math.max(0, count - 1) : 0;
   }
 
-  #claimedAt(heads: readonly Head[]): number {
-    if (this.#claimedCount === 0) return 0;
-    const claimed = heads.flatMap((head) => this.#claimed.get(headKey(head)) ?? []);
-    const suspects = claimed.filter(({ actor }) => isSuspect(actor.snapshot.context)).length;
-    return claimed.length - Math.min(suspects, suspectsAside);
-  }
-
   #add(row: TaskRow): void {
     const actor = this.#options.takeIn(row);
     if (actor === null) return;
     // Its commit is applied and not answered yet: see `hold`.
     if (actor.isCommitting) actor.isClaimed = true;
-    else if (actor.snapshot.value === "ready" && !hasSlot(actor)) this.#enter(actor);
-  }
-
-  #enter(actor: TaskActor): void {
-    const { namespace, definition } = actor.identity;
-    const head = { namespace, definition, version: actor.state.version };
-    const key = headKey(head);
-    const entry: Claimed = { actor, head, key, claimedAt: this.#options.clock.monotonic() };
-    actor.isClaimed = true;
-    const entries = this.#claimed.get(key) ?? [];
-    entries.push(entry);
-    const before = entries[entries.length - 2];
-    if (before !== undefined && comesBefore(actor, before.actor)) {
-      entries.sort((a, b) => (comesBefore(a.actor, b.actor) ? -1 : 1));
-    }
-    this.#claimed.set(key, entries);
-    this.#claimedCount += 1;
-  }
-
-  #nextPlaceable(): { entry: Claimed; worker: WorkerActor } | null {
-    let best: { entry: Claimed; worker: WorkerActor } | null = null;
-    for (const entries of this.#claimed.values()) {
-      for (const entry of entries) {
-        if (best !== null && !comesBefore(entry.actor, best.entry.actor)) break;
-        const isSuspected = isSuspect(entry.actor.snapshot.context);
-        const worker = this.#options.pool.pick(entry.head, isSuspected);
-        if (worker !== null) {
-          best = { entry, worker };
-          break;
-        }
-        // A suspect may have to wait for a worker without one while the tasks behind it need not.
-        if (!isSuspected) break;
-      }
-    }
-    return best;
-  }
-
-  #forget(entry: Claimed): void {
-    const entries = this.#claimed.get(entry.key) ?? [];
-    const index = entries.indexOf(entry);
-    if (index < 0) return;
-    entries.splice(index, 1);
-    if (entries.length === 0) this.#claimed.delete(entry.key);
-    this.#claimedCount -= 1;
+    else if (actor.snapshot.value === "ready" && !hasSlot(actor)) this.#claimed.add(actor);
   }
 }
 
 /** It was taken up, and waits for the turn that gives it to its worker. */
 function hasSlot({ mailbox }: TaskActor): boolean {
   return mailbox.some(({ type }) => type === "assign");
-}
-
-interface Claimed {
-  readonly actor: TaskActor;
-  readonly head: Head;
-  readonly key: string;
-  readonly claimedAt: number;
 }
 
 interface Group {
