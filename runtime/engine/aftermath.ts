@@ -139,20 +139,21 @@ export class Aftermath {
   rejected(draft: TaskDraft, error: StoreError, wasSent: boolean): void {
     const { actor, messages } = draft;
     actor.isCommitting = false;
+    const isTakenUp = leavesQueue(draft);
     // Before its slot is given to the next one of the kind.
-    if (leavesQueue(draft)) this.#backlog?.mistook();
+    if (isTakenUp) this.#backlog?.mistook();
     this.#takeBack(draft);
     if (linksOf(draft)?.isForetold) return this.#mistook(draft, error);
-    if (leavesQueue(draft) && error.fault !== "fenced") return this.#missed(draft);
     const failure = toKantokuError(error, wasSent);
     if (error.fault === "refused" && actor.state.owner !== null)
       return this.#revert(draft, failure);
     this.#options.actors.remove(actor);
     const { id } = actor.identity;
-    if (error.fault === "stale") {
-      // Another node took the task over: its new owner hears what was said to us. And should it be
-      // ours all the same, it must not stay owned by a node that does not know it.
-      this.#options.release(id);
+    if (error.fault === "stale" || (isTakenUp && error.fault !== "fenced")) {
+      // Another node took the task over, or it stands in the queue still: whoever owns it next hears
+      // what was said to us. And should it be ours all the same, it must not stay owned by a node
+      // that does not know it; of what was taken up in vain that is known.
+      if (!isTakenUp || actor.isClaimed) this.#options.release(id);
       for (const message of messages) this.#options.reroute(id, message);
       return this.divert(id, actor.mailbox.splice(0));
     }
@@ -167,17 +168,6 @@ export class Aftermath {
     this.#options.actors.remove(actor);
     this.divert(id, actor.mailbox.splice(0));
     if (error.fault === "fenced") this.#options.fenced();
-  }
-
-  /** It was taken from the queue for nothing: by another node, or by what else was in its batch. */
-  #missed({ actor, messages }: TaskDraft): void {
-    const { id } = actor.identity;
-    this.#options.actors.remove(actor);
-    for (const message of messages) {
-      if (message.type !== "assign") this.#options.reroute(id, message);
-    }
-    this.divert(id, actor.mailbox.splice(0));
-    if (actor.isClaimed) this.#backlog?.giveBack(actor);
   }
 
   /** Nothing of the turn was written and the task is still ours: it goes on as it was. */
