@@ -30,6 +30,7 @@ export interface WorkerEndsOptions {
 export class WorkerEnds {
   readonly #options: WorkerEndsOptions;
   readonly #losses: WorkerLosses;
+  readonly #leaving = new Map<string, Promise<void>>();
 
   constructor(options: WorkerEndsOptions) {
     this.#options = options;
@@ -46,8 +47,20 @@ export class WorkerEnds {
     void this.leaveIfDone(id);
   }
 
-  /** A worker that drains has gone with its last attempt; asked wherever one may have been the last. */
+  /**
+   * A worker that drains has gone with its last attempt; asked wherever one may have been the last,
+   * and answered one after the other: of two turns that both record its leaving one would be stale.
+   */
   async leaveIfDone(id: string): Promise<void> {
+    if (this.#options.pool.get(id)?.row.status !== "draining") return;
+    const before = this.#leaving.get(id) ?? Promise.resolve();
+    const leaving = before.then(() => this.#leaveIfDone(id));
+    this.#leaving.set(id, leaving);
+    await leaving;
+    if (this.#leaving.get(id) === leaving) this.#leaving.delete(id);
+  }
+
+  async #leaveIfDone(id: string): Promise<void> {
     const worker = this.#options.pool.get(id);
     if (worker?.row.status !== "draining") return;
     try {
