@@ -1,7 +1,7 @@
 import type { EventRow } from "../../rows.ts";
 import type { Turn } from "../../turns.ts";
 import type { Parameter } from "../line.ts";
-import { type Column, type Rows, rowsOf } from "./columns.ts";
+import { type Column, fewRowsOf, type Rows, rowsOf } from "./columns.ts";
 
 /** An event and whose it is. */
 type Fact = EventRow & { readonly actor: string };
@@ -17,6 +17,12 @@ const factColumns: readonly Column<Fact>[] = [
 /** The events of turns, as rows from parameter `first` on. */
 export function eventRows(first: number): Rows<Turn> {
   const rows = rowsOf(first, factColumns);
+  return { ...rows, parameters: (turns) => rows.parameters(factsOf(turns)) };
+}
+
+/** Exactly `count` of them. */
+export function fewEventRows(first: number, count: number): Rows<Turn> {
+  const rows = fewRowsOf(first, factColumns, count);
   return { ...rows, parameters: (turns) => rows.parameters(factsOf(turns)) };
 }
 

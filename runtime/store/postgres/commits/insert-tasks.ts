@@ -1,8 +1,8 @@
 import { plainArray } from "../arrays.ts";
-import { eventRows } from "./append-events.ts";
-import { type Column, rowsOf } from "./columns.ts";
+import { eventRows, fewEventRows } from "./append-events.ts";
+import { type Column, fewRowsOf, type Rows, rowsOf } from "./columns.ts";
 import { behindFence, inTwoForms, type Passage } from "./fence.ts";
-import { isQueued, type PlacedSubmit, type Submit } from "./sorting.ts";
+import { isOneTurn, isQueued, type PlacedSubmit, type Submit } from "./sorting.ts";
 import { stateColumns } from "./state-columns.ts";
 import type { Statement } from "./statement.ts";
 import { timerRows } from "./timers.ts";
@@ -44,11 +44,14 @@ const placeColumns: readonly Column<PlacedSubmit>[] = [
 
 const aloneColumns = [...identityColumns, ...stateColumns];
 const alone = rowsOf(1, aloneColumns);
+/** One task that gets a slot at once: it is submitted and assigned. */
+const single = fewRowsOf(1, aloneColumns, 1);
+const eventsOfSingle = 2;
 
 /** Where a task stands alone, only its key can be another's. */
-const submittedAlone = (passage: Passage) => `
+const submittedAlone = (given: Rows<Submit>, passage: Passage) => `
 with ${passage.clauses} inserted as (
-  insert into kantoku.tasks (${namesOf(aloneColumns)})${alone.sql}
+  insert into kantoku.tasks (${namesOf(aloneColumns)})${given.sql}
   where ${passage.isOpen}
   on conflict (key, namespace) where key is not null do nothing
   returning id, namespace, definition, version, priority, status, owner
@@ -101,7 +104,11 @@ const submittedAsMembers = submittedInPlace(`(parent in (
     select id from kantoku.tasks where id = any ($${inGraph.next}::text::uuid[]) and seq > 0
   )) is true`);
 
-const events = { alone: eventRows(alone.next), inGraph: eventRows(inGraph.next + 1) };
+const events = {
+  alone: eventRows(alone.next),
+  ofSingle: fewEventRows(single.next, eventsOfSingle),
+  inGraph: eventRows(inGraph.next + 1),
+};
 const timers = {
   alone: timerRows(events.alone.next),
   inGraph: timerRows(events.inGraph.next),
@@ -134,8 +141,8 @@ const timed = ({ sql }: { readonly sql: string }) => `, timed as (
   where (actor in (select id from inserted)) is true
 )`;
 
-const losers = ({ refusals }: Passage) => `
-select id from unnest($1::text::uuid[]) as given (id)
+const losers = (ids: string, { refusals }: Passage) => `
+select id from unnest(${ids}) as given (id)
 where (id in (select id from inserted)) is not true${
   refusals &&
   `
@@ -147,12 +154,17 @@ select case${refusals} end::text::uuid`
 const submitting = (next: number, rest: string) =>
   inTwoForms(
     next,
-    (passage) => submittedAlone(passage) + journaled(events.alone) + rest + losers(passage),
+    (passage) =>
+      submittedAlone(alone, passage) + journaled(events.alone) + rest + losers(alone.key, passage),
   );
 
 const submittingInPlace = (submitted: string) => ({
   text:
-    submitted + journaled(events.inGraph) + queued + timed(timers.inGraph) + losers(behindFence),
+    submitted +
+    journaled(events.inGraph) +
+    queued +
+    timed(timers.inGraph) +
+    losers(inGraph.key, behindFence),
 });
 
 /**
@@ -160,6 +172,11 @@ const submittingInPlace = (submitted: string) => ({
  * orders would wait for each other. Answers with the losers.
  */
 export const insertTasks = {
+  single: inTwoForms(
+    events.ofSingle.next,
+    (passage) =>
+      submittedAlone(single, passage) + journaled(events.ofSingle) + losers(single.key, passage),
+  ),
   plain: submitting(events.alone.next, ""),
   queued: submitting(events.alone.next, queued),
   timed: submitting(timers.alone.next, timed(timers.alone)),
@@ -171,6 +188,10 @@ export const insertTasks = {
 
 export function insertTasksStatement(submits: readonly Submit[]): Statement {
   const isTimed = submits.some(({ timersSet }) => timersSet.length > 0);
+  if (!isTimed && isOneTurn(submits, eventsOfSingle)) {
+    const parameters = [...single.parameters(submits), ...events.ofSingle.parameters(submits)];
+    return { ...insertTasks.single, parameters, answers: "losers" };
+  }
   const parameters = [...alone.parameters(submits), ...events.alone.parameters(submits)];
   if (!isTimed) {
     const forms = submits.some(isQueued) ? insertTasks.queued : insertTasks.plain;

@@ -64,6 +64,8 @@ export const commitTexts: readonly string[] = [
   releaseDependents,
 ];
 
+const none: Statement[] = [];
+
 /** As many turns in one statement, at most. */
 const turnsMax = 1000;
 
@@ -173,6 +175,7 @@ function inChunks<T>(
   toParameters: (turns: readonly T[]) => readonly Parameter[],
   rest: Pick<Statement, "answers"> = {},
 ): Statement[] {
+  if (turns.length === 0) return none;
   return Array.from(chunksOf(turns, turnsMax), (chunk) => ({
     text,
     parameters: toParameters(chunk),

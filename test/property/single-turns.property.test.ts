@@ -1,0 +1,108 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { silentLog } from "../../runtime/ports/log.ts";
+import { insertTasks } from "../../runtime/store/postgres/commits/insert-tasks.ts";
+import { writingOf } from "../../runtime/store/postgres/commits/statements.ts";
+import { updateTasks } from "../../runtime/store/postgres/commits/update-tasks.ts";
+import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.ts";
+import type { Store } from "../../runtime/store/store.ts";
+import type { Turn } from "../../runtime/store/turns.ts";
+import { openTestDatabase, type TestDatabase } from "../support/database.ts";
+import { enlistNode } from "../support/test-node.ts";
+import { event, newId, rowOf, submitRunning, succeeded, turnOf } from "../support/turns.ts";
+
+// NUL and lone surrogates have no place in PostgreSQL's text; the payload rules refuse them.
+const character = fc.oneof(
+  fc.constantFrom('"', "\\", "{", "}", ",", "'", "$1", "\n", "é", "漢", "👍", "\u2028"),
+  fc.string({ unit: "binary", minLength: 1, maxLength: 1 }).filter((it) => it !== "\0"),
+);
+const text = fc.array(character, { maxLength: 10 }).map((characters) => characters.join(""));
+const json = fc.json({ stringUnit: "grapheme" });
+const object = fc
+  .dictionary(fc.string({ unit: "grapheme" }), fc.string({ unit: "grapheme" }))
+  .map((it) => JSON.stringify(it));
+
+const life = fc.record({
+  namespace: text,
+  definition: text,
+  version: text,
+  trace: fc.option(text),
+  hasKey: fc.boolean(),
+  priority: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
+  input: json,
+  labels: object,
+  snapshot: fc.option(json),
+  output: json,
+  error: fc.option(json),
+  startedAt: fc.option(fc.integer({ min: 0, max: 4e12 })),
+});
+type Life = typeof life extends fc.Arbitrary<infer T> ? T : never;
+
+/** What writes one turn by itself names its cells one by one, what writes several has columns. */
+describe("a turn that is committed by itself", () => {
+  let database: TestDatabase;
+  let store: Store;
+
+  beforeAll(async () => {
+    database = await openTestDatabase();
+    store = await openPostgresStore({ url: database.url, lanes: 1, log: silentLog });
+  });
+
+  afterAll(async () => {
+    await store.close();
+    await database.close();
+  });
+
+  function submitOf(node: string, { hasKey, version, snapshot, startedAt, ...identity }: Life) {
+    const { namespace, definition, trace, priority, input, labels } = identity;
+    const key = hasKey ? newId() : null;
+    const told = { namespace, definition, trace, priority, input, labels, key };
+    const state = { version, snapshot, startedAt };
+    return submitRunning({ node, worker: node }, { ...told, metadata: labels, state });
+  }
+
+  function endOf(submitted: ReturnType<typeof submitOf>, { output, error, snapshot }: Life) {
+    const ended = event(submitted.state.seq + 1, "attempt.succeeded", { output });
+    const state = { ...succeeded, output, error, snapshot };
+    return turnOf(rowOf(submitted), { events: [ended], state });
+  }
+
+  test("is written by the statements for one", async () => {
+    const node = newId();
+    const [told] = fc.sample(life, { numRuns: 1, seed: 7 });
+    if (told === undefined) throw new Error("unreachable");
+    const submitted = submitOf(node, told);
+    const textsOf = (...turns: readonly Turn[]) =>
+      writingOf({ node, lane: 0, id: 1, turns }).statements.map((statement) => statement.text);
+    expect(textsOf(submitted)).toEqual([insertTasks.single.alone]);
+    expect(textsOf(endOf(submitted, told))).toEqual([updateTasks.single.alone]);
+  });
+
+  test("reads as it does in company, whatever is in it", { timeout: 60_000 }, async () => {
+    const node = await enlistNode(store);
+    const readBack = async ({ id, identity: { namespace } }: ReturnType<typeof submitOf>) => {
+      const row = await store.tasks.read(namespace, id);
+      const { root, ...rest } = row ?? {};
+      expect(root).toBe(id);
+      return {
+        ...rest,
+        id: null,
+        key: row?.key === null,
+        events: await store.journal.read(id, 0, 9),
+      };
+    };
+    const property = fc.asyncProperty(life, life, async (told, bystander) => {
+      const [alone, inCompany] = [submitOf(node.id, told), submitOf(node.id, told)];
+      const other = submitOf(node.id, bystander);
+      await node.commit(alone);
+      await node.commit(inCompany, other);
+      expect(await readBack(alone)).toEqual(await readBack(inCompany));
+      await node.commit(endOf(alone, told));
+      await node.commit(endOf(inCompany, told), endOf(other, bystander));
+      const ended = await readBack(alone);
+      expect(ended).toEqual(await readBack(inCompany));
+      expect(ended).toMatchObject({ output: told.output, error: told.error, status: "succeeded" });
+    });
+    await fc.assert(property, { numRuns: 150 });
+  });
+});
