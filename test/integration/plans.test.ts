@@ -1,6 +1,7 @@
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { silentLog } from "../../runtime/ports/log.ts";
+import { singleTask } from "../../runtime/store/postgres/commits/single-task.ts";
 import { commitTexts } from "../../runtime/store/postgres/commits/statements.ts";
 import {
   commitPlans,
@@ -9,6 +10,7 @@ import {
 } from "../../runtime/store/postgres/connections.ts";
 import { dependenciesOf } from "../../runtime/store/postgres/graphs.ts";
 import { readEvents, readEventsOfType } from "../../runtime/store/postgres/journal.ts";
+import { listStatement } from "../../runtime/store/postgres/list-tasks.ts";
 import { collect } from "../../runtime/store/postgres/mail.ts";
 import { free } from "../../runtime/store/postgres/nodes.ts";
 import { tails } from "../../runtime/store/postgres/ownership.ts";
@@ -289,11 +291,28 @@ function describePlans(major: PostgresMajor): void {
     });
 
     test("a turn finds its task by id, never through what its node owns", () => {
+      const turns = [...hotStatements.keys()].filter((name) =>
+        name.includes("update tasks, insert into events"),
+      );
+      expect(turns.length).toBeGreaterThan(0);
+      const ways = [...plans].flatMap(([when, made]) =>
+        turns.map((name) => {
+          const indexes = nodesNamed(made, name).flatMap((node) => node["Index Name"] ?? []);
+          return [when, name, indexes.filter((index) => index.startsWith("tasks"))];
+        }),
+      );
+      expect(ways).toEqual(ways.map(([when, name]) => [when, name, ["tasks_pkey"]]));
+    });
+
+    test("a single task's statements set up neither functions nor tables of hashes", () => {
+      const texts = new Set(Object.values(singleTask).flatMap((forms) => Object.values(forms)));
+      const names = [...hotStatements].flatMap(([name, { text }]) => (texts.has(text) ? name : []));
+      expect(names).toHaveLength(texts.size);
       for (const made of plans.values()) {
-        const scanned = nodesNamed(made, ": update tasks").flatMap(
-          (node) => node["Index Name"] ?? [],
-        );
-        expect(scanned.filter((index) => index.startsWith("tasks"))).toEqual(["tasks_pkey"]);
+        const nodes = names.flatMap((name) => nodesNamed(made, name));
+        const kinds = nodes.map((node) => node["Node Type"]);
+        expect(kinds.filter((it) => /Function|ProjectSet|Join|Append/.test(it))).toEqual([]);
+        expect(nodes.filter(({ Filter }) => Filter?.includes("hashed") === true)).toEqual([]);
       }
     });
 
@@ -349,6 +368,17 @@ function describePlans(major: PostgresMajor): void {
       expect(await pagesTouched(depth, ["default", "d9", "", 1000])).toBeLessThan(20);
       const some = [id, "{default}", "{d1}", '{""}', 50];
       expect(await pagesTouched(claim, some)).toBeLessThan(3_000);
+    });
+
+    test.each([
+      { definition: "d9" },
+      { namespace: "other" },
+      { definition: "d9", status: ["succeeded"] as const },
+    ])("a list of what there are none of looks at none: %o", async (filters) => {
+      const page = { namespace: "default", order: "descending", limit: 50 } as const;
+      const { text, parameters } = listStatement({ ...page, ...filters });
+      const pages = await pagesTouched(text, parameters as readonly (string | number)[], {});
+      expect(pages).toBeLessThan(20);
     });
 
     test("an output is measured once, however many tasks wait for it", async () => {

@@ -1,9 +1,8 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { silentLog } from "../../runtime/ports/log.ts";
-import { insertTasks } from "../../runtime/store/postgres/commits/insert-tasks.ts";
+import { singleTask } from "../../runtime/store/postgres/commits/single-task.ts";
 import { writingOf } from "../../runtime/store/postgres/commits/statements.ts";
-import { updateTasks } from "../../runtime/store/postgres/commits/update-tasks.ts";
 import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.ts";
 import type { Store } from "../../runtime/store/store.ts";
 import type { Turn } from "../../runtime/store/turns.ts";
@@ -74,8 +73,8 @@ describe("a turn that is committed by itself", () => {
     const submitted = submitOf(node, told);
     const textsOf = (...turns: readonly Turn[]) =>
       writingOf({ node, lane: 0, id: 1, turns }).statements.map((statement) => statement.text);
-    expect(textsOf(submitted)).toEqual([insertTasks.single.alone]);
-    expect(textsOf(endOf(submitted, told))).toEqual([updateTasks.single.alone]);
+    expect(textsOf(submitted)).toEqual([singleTask.submit.alone]);
+    expect(textsOf(endOf(submitted, told))).toEqual([singleTask.update.alone]);
   });
 
   test("reads as it does in company, whatever is in it", { timeout: 60_000 }, async () => {

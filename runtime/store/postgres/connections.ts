@@ -24,9 +24,10 @@ export function sessionSettings(nodeLeaseMs: number): Readonly<Record<string, st
 
 /**
  * With stale statistics the planner joins the rows of a commit to a scan of the whole task table:
- * 24 ms a commit at 150,000 rows. So no hot statement leaves it a choice. Tables are reached by
- * "= any (array)" or by a subquery that locks (ownership.ts), which can only be done by the index
- * of that column, whatever is believed of the table; given rows are matched by hash.
+ * 24 ms a commit at 150,000 rows. So no hot statement leaves it a choice. Tables are reached by an
+ * id, by "= any (array)" or by a subquery that locks (ownership.ts), which can only be done by the
+ * index of that column, whatever is believed of the table (migration 6); given rows are matched by
+ * hash.
  * test/integration/plans.test.ts holds them to it.
  */
 const fixedPlans = {

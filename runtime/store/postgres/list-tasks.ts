@@ -40,7 +40,8 @@ function filtersOf(query: TaskQuery, bind: (value: Parameter) => string): string
     const given = `${bind(name)}::text`;
     return `${column} = ${given} and hashtext(${column}) = hashtext(${given})`;
   };
-  const filters = [hasName("namespace", query.namespace)];
+  // The depth is for the planner: migration 6.
+  const filters = ["depth >= 0", hasName("namespace", query.namespace)];
   if (definition !== undefined) filters.push(hasName("definition", definition));
   if (labels !== undefined) filters.push(`labels @> ${bind(JSON.stringify(labels))}::text::jsonb`);
   if (createdAfter !== undefined) {

@@ -5,6 +5,7 @@ import { graphs } from "./migrations/000002_graphs.ts";
 import { shortJournals } from "./migrations/000003_short_journals.ts";
 import { edgesInRows } from "./migrations/000004_edges_in_rows.ts";
 import { hashedDefinitions } from "./migrations/000005_hashed_definitions.ts";
+import { idsByTheirOwnIndex } from "./migrations/000006_ids_by_their_own_index.ts";
 import { storeErrorOf } from "./sql-state.ts";
 
 interface Migration {
@@ -20,6 +21,7 @@ export const migrations: readonly Migration[] = [
   { version: 3, name: "short journals", text: shortJournals },
   { version: 4, name: "edges in rows", text: edgesInRows },
   { version: 5, name: "hashed definitions", text: hashedDefinitions },
+  { version: 6, name: "ids by their own index", text: idsByTheirOwnIndex },
 ];
 
 const known = migrations.length;

@@ -23,11 +23,11 @@ lease as (
 )`,
   refusals: `
   when not exists (select from lease) then
-    kantoku.refuse('${ktFenced}', 'node ' || $${first} || ' has no live lease')
+    kantoku.refuse('${ktFenced}', 'node ' || $${first} || ' has no live lease')::text
   when not exists (select from noted) then
     kantoku.refuse(
       '${ktRepeated}', 'batch ' || $${first + 2} || ' of lane ' || $${first + 1} || ' was passed'
-    )`,
+    )::text`,
 });
 
 const first = fence(1);
@@ -42,7 +42,7 @@ export const enter = `
 with ${first.clauses}
 select case
   when current_setting('transaction_deferrable') <> 'on' then
-    kantoku.refuse('40001', 'outside of its transaction')${first.refusals}
+    kantoku.refuse('40001', 'outside of its transaction')::text${first.refusals}
 end`;
 
 export function enterParameters({ node, lane, id }: Batch): Parameter[] {

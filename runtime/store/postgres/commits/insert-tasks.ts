@@ -1,8 +1,8 @@
 import { plainArray } from "../arrays.ts";
-import { eventRows, fewEventRows } from "./append-events.ts";
-import { type Column, fewRowsOf, type Rows, rowsOf } from "./columns.ts";
+import { eventRows } from "./append-events.ts";
+import { type Column, rowsOf } from "./columns.ts";
 import { behindFence, inTwoForms, type Passage } from "./fence.ts";
-import { isOneTurn, isQueued, type PlacedSubmit, type Submit } from "./sorting.ts";
+import { isQueued, type PlacedSubmit, type Submit } from "./sorting.ts";
 import { stateColumns } from "./state-columns.ts";
 import type { Statement } from "./statement.ts";
 import { timerRows } from "./timers.ts";
@@ -42,16 +42,13 @@ const placeColumns: readonly Column<PlacedSubmit>[] = [
   },
 ];
 
-const aloneColumns = [...identityColumns, ...stateColumns];
+export const aloneColumns: readonly Column<Submit>[] = [...identityColumns, ...stateColumns];
 const alone = rowsOf(1, aloneColumns);
-/** One task that gets a slot at once: it is submitted and assigned. */
-const single = fewRowsOf(1, aloneColumns, 1);
-const eventsOfSingle = 2;
 
 /** Where a task stands alone, only its key can be another's. */
-const submittedAlone = (given: Rows<Submit>, passage: Passage) => `
+const submittedAlone = (passage: Passage) => `
 with ${passage.clauses} inserted as (
-  insert into kantoku.tasks (${namesOf(aloneColumns)})${given.sql}
+  insert into kantoku.tasks (${namesOf(aloneColumns)})${alone.sql}
   where ${passage.isOpen}
   on conflict (key, namespace) where key is not null do nothing
   returning id, namespace, definition, version, priority, status, owner
@@ -104,11 +101,7 @@ const submittedAsMembers = submittedInPlace(`(parent in (
     select id from kantoku.tasks where id = any ($${inGraph.next}::text::uuid[]) and seq > 0
   )) is true`);
 
-const events = {
-  alone: eventRows(alone.next),
-  ofSingle: fewEventRows(single.next, eventsOfSingle),
-  inGraph: eventRows(inGraph.next + 1),
-};
+const events = { alone: eventRows(alone.next), inGraph: eventRows(inGraph.next + 1) };
 const timers = {
   alone: timerRows(events.alone.next),
   inGraph: timerRows(events.inGraph.next),
@@ -141,8 +134,8 @@ const timed = ({ sql }: { readonly sql: string }) => `, timed as (
   where (actor in (select id from inserted)) is true
 )`;
 
-const losers = (ids: string, { refusals }: Passage) => `
-select id from unnest(${ids}) as given (id)
+const losers = ({ refusals }: Passage) => `
+select id from unnest($1::text::uuid[]) as given (id)
 where (id in (select id from inserted)) is not true${
   refusals &&
   `
@@ -154,17 +147,12 @@ select case${refusals} end::text::uuid`
 const submitting = (next: number, rest: string) =>
   inTwoForms(
     next,
-    (passage) =>
-      submittedAlone(alone, passage) + journaled(events.alone) + rest + losers(alone.key, passage),
+    (passage) => submittedAlone(passage) + journaled(events.alone) + rest + losers(passage),
   );
 
 const submittingInPlace = (submitted: string) => ({
   text:
-    submitted +
-    journaled(events.inGraph) +
-    queued +
-    timed(timers.inGraph) +
-    losers(inGraph.key, behindFence),
+    submitted + journaled(events.inGraph) + queued + timed(timers.inGraph) + losers(behindFence),
 });
 
 /**
@@ -172,11 +160,6 @@ const submittingInPlace = (submitted: string) => ({
  * orders would wait for each other. Answers with the losers.
  */
 export const insertTasks = {
-  single: inTwoForms(
-    events.ofSingle.next,
-    (passage) =>
-      submittedAlone(single, passage) + journaled(events.ofSingle) + losers(single.key, passage),
-  ),
   plain: submitting(events.alone.next, ""),
   queued: submitting(events.alone.next, queued),
   timed: submitting(timers.alone.next, timed(timers.alone)),
@@ -188,10 +171,6 @@ export const insertTasks = {
 
 export function insertTasksStatement(submits: readonly Submit[]): Statement {
   const isTimed = submits.some(({ timersSet }) => timersSet.length > 0);
-  if (!isTimed && isOneTurn(submits, eventsOfSingle)) {
-    const parameters = [...single.parameters(submits), ...events.ofSingle.parameters(submits)];
-    return { ...insertTasks.single, parameters, answers: "losers" };
-  }
   const parameters = [...alone.parameters(submits), ...events.alone.parameters(submits)];
   if (!isTimed) {
     const forms = submits.some(isQueued) ? insertTasks.queued : insertTasks.plain;
@@ -237,6 +216,6 @@ function parentsOf(submits: readonly PlacedSubmit[]): readonly string[] {
   return [...new Set(submits.flatMap(({ identity: { parent } }) => parent ?? []))];
 }
 
-function namesOf(columns: readonly { readonly name: string }[]): string {
+export function namesOf(columns: readonly { readonly name: string }[]): string {
   return columns.map(({ name }) => name).join(", ");
 }

@@ -75,13 +75,6 @@ export function isQueued({ state }: TaskTurn): boolean {
   return state.status === "ready" && state.owner === null;
 }
 
-/** Whether it is one turn, with so many events and no place in the queue. */
-export function isOneTurn(turns: readonly TaskTurn[], events: number): boolean {
-  const [first] = turns;
-  if (first === undefined || turns.length > 1) return false;
-  return first.events.length === events && !isQueued(first);
-}
-
 function isAlone({ place, restart }: TaskIdentity): boolean {
   return place === undefined && restart === undefined;
 }

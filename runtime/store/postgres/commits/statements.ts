@@ -30,6 +30,7 @@ import {
 } from "./links.ts";
 import { recordSteps, recordStepsStatement } from "./record-steps.ts";
 import { isRestarted, refuseRestarts, refuseRestartsParameters } from "./refuse-restarts.ts";
+import { beginStatement, singleTask, submitStatement, updateStatement } from "./single-task.ts";
 import { depthOf, sortTurns } from "./sorting.ts";
 import type { Statement, Writing } from "./statement.ts";
 import { clearTimers, clearTimersParameters, setTimers, setTimersParameters } from "./timers.ts";
@@ -44,8 +45,8 @@ import {
 /** Every text that a batch may send. */
 export const commitTexts: readonly string[] = [
   enter,
-  ...[...Object.values(insertTasks), ...Object.values(updateTasks), recordSteps].flatMap(
-    (forms): string[] => Object.values(forms),
+  ...[insertTasks, updateTasks, { recordSteps }, singleTask].flatMap((statements) =>
+    Object.values(statements).flatMap((forms): string[] => Object.values(forms)),
   ),
   refuseRestarts,
   appendEvents,
@@ -88,14 +89,19 @@ function partsOf(batch: Batch): Statement[] {
   const linked = [...roots, ...children, ...members, ...updates].filter(hasLinks);
   const workerTurns = [...registrations, ...workerUpdates];
   return [
-    ...Array.from(chunksOf(submits, turnsMax), insertTasksStatement),
+    ...Array.from(
+      chunksOf(submits, turnsMax),
+      (turns) => submitStatement(turns) ?? insertTasksStatement(turns),
+    ),
     ...Array.from(chunksOf(roots, turnsMax), insertRootsStatement),
-    ...Array.from(chunksOf(sorted.updates, turnsMax), (turns) =>
-      updateTasksStatement(batch.node, turns),
+    ...Array.from(
+      chunksOf(sorted.updates, turnsMax),
+      (turns) => updateStatement(batch.node, turns) ?? updateTasksStatement(batch.node, turns),
     ),
     ...inChunks(refuseRestarts, sorted.updates.filter(isRestarted), refuseRestartsParameters),
-    ...Array.from(chunksOf(sorted.foretold, turnsMax), (turns) =>
-      updateForetoldStatement(batch.node, turns),
+    ...Array.from(
+      chunksOf(sorted.foretold, turnsMax),
+      (turns) => beginStatement(batch.node, turns) ?? updateForetoldStatement(batch.node, turns),
     ),
     ...inChunks(addDependents, sorted.awaited, addDependentsParameters),
     // Behind all updates: whoever holds a parent here waits for no other task's row.

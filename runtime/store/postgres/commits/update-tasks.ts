@@ -1,19 +1,19 @@
 import type { TaskTurn } from "../../turns.ts";
 import type { Parameter } from "../line.ts";
-import { eventRows, fewEventRows } from "./append-events.ts";
-import { type Column, fewRowsOf, type Rows, rowsOf } from "./columns.ts";
+import { eventRows } from "./append-events.ts";
+import { type Column, type Rows, rowsOf } from "./columns.ts";
 import { behindFence, inTwoForms, type Passage } from "./fence.ts";
-import { isOneTurn, isQueued } from "./sorting.ts";
+import { isQueued } from "./sorting.ts";
 import { stateColumns } from "./state-columns.ts";
 import type { Statement } from "./statement.ts";
 import { watchedOrRefused } from "./watched.ts";
 
-const updateColumns: readonly Column<TaskTurn>[] = [
+export const updateColumns: readonly Column<TaskTurn>[] = [
   { name: "id", type: "uuid", cell: ({ id }) => id },
   { name: "expected_seq", type: "int", cell: ({ expectedSeq }) => expectedSeq },
   ...stateColumns,
 ];
-const inputColumn: Column<TaskTurn> = {
+export const inputColumn: Column<TaskTurn> = {
   name: "input",
   type: "json",
   cell: ({ links }) => links?.input ?? null,
@@ -28,12 +28,6 @@ const leavesColumn: Column<TaskTurn> = {
 const known = rowsOf(2, updateColumns);
 const queuedOrKnown = rowsOf(2, [...updateColumns, leavesColumn]);
 const unowned = rowsOf(2, [...updateColumns, inputColumn]);
-const single = fewRowsOf(2, updateColumns, 1);
-const unownedSingle = fewRowsOf(2, [...updateColumns, inputColumn], 1);
-/** An attempt is assigned, or ends. */
-const eventsOfSingle = 1;
-/** What a task waited for is there, and it is assigned. */
-const eventsOfUnownedSingle = 2;
 
 interface Variant {
   readonly given: Rows<TaskTurn>;
@@ -90,11 +84,6 @@ const update: Variant = {
   set: fromGiven,
   mayWrite: "tasks.owner is not distinct from $1::uuid",
 };
-const updateSingle: Variant = {
-  ...update,
-  given: single,
-  events: fewEventRows(single.next + 1, eventsOfSingle),
-};
 /** Some of these may be nobody's, too: they stand in the queue, and leave it. */
 const take: Variant = {
   given: queuedOrKnown,
@@ -113,17 +102,8 @@ const begin: Variant = {
   set: [...fromGiven, "input = coalesce(given.input, tasks.input)"],
   mayWrite: "tasks.owner is null",
 };
-const beginSingle: Variant = {
-  ...begin,
-  given: unownedSingle,
-  events: fewEventRows(unownedSingle.next + 1, eventsOfUnownedSingle),
-};
 
 export const updateTasks = {
-  single: inTwoForms(
-    updateSingle.events.next,
-    (passage) => updating(updateSingle, passage) + watched(single, passage),
-  ),
   plain: inTwoForms(
     update.events.next,
     (passage) => updating(update, passage) + watched(known, passage),
@@ -136,9 +116,6 @@ export const updateTasks = {
     take.events.next,
     (passage) => updating(take, passage) + queued + unqueued + watched(queuedOrKnown, passage),
   ),
-  foretoldSingle: {
-    text: updating(beginSingle, behindFence) + watched(unownedSingle, behindFence),
-  },
   foretold: { text: updating(begin, behindFence) + queued + watched(unowned, behindFence) },
 } as const;
 
@@ -147,20 +124,12 @@ export function updateTasksStatement(node: string, updates: readonly TaskTurn[])
     const parameters = parametersOf(take, { node, updates });
     return { ...updateTasks.taking, parameters, answers: "watched" };
   }
-  if (isOneTurn(updates, eventsOfSingle)) {
-    const parameters = parametersOf(updateSingle, { node, updates });
-    return { ...updateTasks.single, parameters, answers: "watched" };
-  }
   const parameters = parametersOf(update, { node, updates });
   const forms = updates.some(isQueued) ? updateTasks.queued : updateTasks.plain;
   return { ...forms, parameters, answers: "watched" };
 }
 
 export function updateForetoldStatement(node: string, updates: readonly TaskTurn[]): Statement {
-  if (isOneTurn(updates, eventsOfUnownedSingle)) {
-    const parameters = parametersOf(beginSingle, { node, updates });
-    return { ...updateTasks.foretoldSingle, parameters, answers: "watched" };
-  }
   const parameters = parametersOf(begin, { node, updates });
   return { ...updateTasks.foretold, parameters, answers: "watched" };
 }

@@ -26,6 +26,6 @@ where watched and id = any (array(
 union all
 select null, case${passage.refusals}
   when (select count(*) from ${among}) <> ${count}::int then
-    kantoku.refuse('${ktStale}', '${otherwise}')
-  end::text`;
+    kantoku.refuse('${ktStale}', '${otherwise}')::text
+  end`;
 }
