@@ -1,25 +1,33 @@
-import { describe, test } from "vitest";
+import { afterAll, describe, test } from "vitest";
 import { silentLog } from "../../runtime/ports/log.ts";
 import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.ts";
+import type { Store } from "../../runtime/store/store.ts";
 import { openTestDatabase, type PostgresMajor, type TestDatabase } from "../support/database.ts";
 import { emptyTables } from "../support/empty-tables.ts";
 import { hasInstalledPostgres } from "../support/installed-postgres.ts";
 import { describeStore } from "./store.suite.ts";
 
-/** One database for all the tests of a version, emptied after each: a new one costs more. */
+/** One database and one store for all the tests of a version, emptied after each: new ones cost more. */
 function describePostgres(major: PostgresMajor): void {
-  let database: Promise<TestDatabase> | undefined;
+  let opening: Promise<{ database: TestDatabase; store: Store }> | undefined;
+
+  async function openOnce(): Promise<{ database: TestDatabase; store: Store }> {
+    const database = await openTestDatabase(major);
+    const store = await openPostgresStore({ url: database.url, lanes: 2, log: silentLog });
+    return { database, store };
+  }
+
   describeStore(`PostgreSQL ${major}`, {
     async open() {
-      database ??= openTestDatabase(major);
-      const { url } = await database;
-      const store = await openPostgresStore({ url, lanes: 2, log: silentLog });
-      const close = async () => {
-        await store.close();
-        await emptyTables(url);
-      };
-      return { store, close };
+      opening ??= openOnce();
+      const { database, store } = await opening;
+      return { store, close: () => emptyTables(database.url) };
     },
+  });
+
+  afterAll(async () => {
+    const opened = await opening;
+    await opened?.store.close();
   });
 }
 
