@@ -1,4 +1,4 @@
-import { isSuspect } from "../machines/task.machine.ts";
+import { isSuspect } from "../machines/task.context.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Meters } from "../ports/meters.ts";

@@ -1,4 +1,4 @@
-import { isSuspect } from "../machines/task.machine.ts";
+import { isSuspect } from "../machines/task.context.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Head } from "../store/store.ts";
 import { comesBefore } from "./own-queue.ts";

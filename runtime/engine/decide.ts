@@ -1,5 +1,5 @@
+import { hasAttemptsLeft, isInTime, type TaskContext } from "../machines/task.context.ts";
 import type { Asked, TaskEvent } from "../machines/task.events.ts";
-import { hasAttemptsLeft, isInTime, type TaskContext } from "../machines/task.machine.ts";
 import type { Entropy } from "../ports/entropy.ts";
 import type { GraphBirth, Placement, Resolution, TaskMessage } from "./messages.ts";
 import { cancelGraceMs, drawRefusedDelay, drawRetryDelay, mergePolicy } from "./policy.ts";

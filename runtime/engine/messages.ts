@@ -1,8 +1,8 @@
 import type { KantokuError } from "../../sdk/errors.ts";
 import type { Recorded } from "../../sdk/protocol/service.ts";
 import type { TaskError } from "../../sdk/protocol/task.ts";
+import type { TimerKind } from "../machines/task.effects.ts";
 import type { Asked, Composite, Preprocessed, RestartedTo } from "../machines/task.events.ts";
-import type { TimerKind } from "../machines/task.machine.ts";
 import type { JsonText, TaskIdentity } from "../store/rows.ts";
 
 /** Whoever waits for the turn that takes a message: told after its commit, once. */

@@ -1,7 +1,7 @@
 import { isEnded } from "../../sdk/protocol/task.ts";
 import type { Wish } from "../machines/fold.ts";
+import type { TaskEffect, TimerKind } from "../machines/task.effects.ts";
 import type { TaskEvent } from "../machines/task.events.ts";
-import type { TaskEffect, TimerKind } from "../machines/task.machine.ts";
 import type { EventRow, TaskState } from "../store/rows.ts";
 import type { StepsTurn, TaskLinks, TaskTurn } from "../store/turns.ts";
 import { bytesOfIdentity } from "./bytes.ts";

@@ -1,4 +1,4 @@
-import { isSuspect } from "../machines/task.machine.ts";
+import { isSuspect } from "../machines/task.context.ts";
 import type { Entropy } from "../ports/entropy.ts";
 import type { Backlog } from "./backlog.ts";
 import type { Placement } from "./messages.ts";

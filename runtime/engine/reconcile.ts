@@ -1,5 +1,5 @@
 import type { Beat } from "../../sdk/protocol/service.ts";
-import { isSuspect } from "../machines/task.machine.ts";
+import { isSuspect } from "../machines/task.context.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Pool } from "./pool.ts";
 import type { TaskDirectory } from "./task-directory.ts";

@@ -1,5 +1,5 @@
 import { isEnded, type TaskView, type WaitingFor } from "../../sdk/protocol/task.ts";
-import type { TaskContext } from "../machines/task.machine.ts";
+import type { TaskContext } from "../machines/task.context.ts";
 import type { TaskRow, WorkerRow } from "../store/rows.ts";
 import type { Store } from "../store/store.ts";
 import { findCauses } from "./causes.ts";

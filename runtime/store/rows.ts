@@ -1,6 +1,6 @@
 import type { TaskKind } from "../../sdk/protocol/graph.ts";
 import type { TaskStatus } from "../../sdk/protocol/task.ts";
-import type { TimerKind } from "../machines/task.machine.ts";
+import type { TimerKind } from "../machines/task.effects.ts";
 
 /** Epoch milliseconds by the database's clock. */
 export type Instant = number;

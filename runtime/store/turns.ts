@@ -1,4 +1,4 @@
-import type { TimerKind } from "../machines/task.machine.ts";
+import type { TimerKind } from "../machines/task.effects.ts";
 import type {
   EventRow,
   Instant,

@@ -1,5 +1,6 @@
 import type { AnyStateMachine, AnyTransitionDefinition } from "xstate";
-import { maxLost, taskMachine } from "../../runtime/machines/task.machine.ts";
+import { maxLost } from "../../runtime/machines/task.context.ts";
+import { taskMachine } from "../../runtime/machines/task.machine.ts";
 import { workerMachine } from "../../runtime/machines/worker.machine.ts";
 import { tableOf } from "./markdown-table.ts";
 

@@ -1,4 +1,4 @@
-import { maxLost } from "../../runtime/machines/task.machine.ts";
+import { maxLost } from "../../runtime/machines/task.context.ts";
 import type { EngineRig } from "./engine-rig.ts";
 
 /** Losses after which a task that kills every worker is quarantined: two that make it suspect first. */
