@@ -78,8 +78,8 @@ const cancelChildren = {
 
 /** What an earlier attempt has started may go on without it. One that never began costs nothing more. */
 const cancels = [
-  { guard: "hasBegun", target: "cancelled", actions: ["noteCancelled", cancelChildren] },
-  { target: "cancelled", actions: "noteCancelled" },
+  { guard: "hasBegun", target: "cancelled", actions: ["noteCancelRequest", cancelChildren] },
+  { target: "cancelled", actions: "noteCancelRequest" },
 ] as const;
 
 const timesOut = [
@@ -202,10 +202,6 @@ export const taskMachine = setup({
         hasDeadlineTimer: context.deadlineAt !== null,
       };
     }),
-    noteRefused: assign(({ context }) => ({
-      ...betweenAttempts,
-      recordedToken: context.token,
-    })),
     noteLoss: assign(({ context, event }) => {
       assertEvent(event, "attempt.lost");
       return {
@@ -215,10 +211,6 @@ export const taskMachine = setup({
       };
     }),
     noteCancelRequest: assign(({ event }) => {
-      assertEvent(event, "task.cancelRequested");
-      return { cancel: { reason: event.reason, graceUntil: event.graceUntil } };
-    }),
-    noteCancelled: assign(({ event }) => {
       assertEvent(event, "task.cancelRequested");
       return { cancel: { reason: event.reason, graceUntil: event.graceUntil } };
     }),
@@ -334,7 +326,7 @@ export const taskMachine = setup({
         "attempt.refused": {
           guard: "isHeld",
           target: "waiting",
-          actions: ["noteRefused", "noteBackoff", keepDeadline],
+          actions: ["noteRecorded", "noteBackoff", keepDeadline],
         },
         "step.recorded": { guard: "isHeld", actions: "noteStep" },
         "task.succeeded": { guard: "isComposite", target: "succeeded" },
