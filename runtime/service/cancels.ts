@@ -4,7 +4,7 @@ import type { Engine } from "../engine/engine.ts";
 import type { CancelAnswer } from "../engine/messages.ts";
 import type { TaskRow } from "../store/rows.ts";
 import { reading } from "./faults.ts";
-import { findTask } from "./outcomes.ts";
+import { findTask } from "./find-task.ts";
 import { checkReason } from "./reason.ts";
 
 const stillGoing = taskStatuses.filter((it) => !isEnded(it) && it !== "cancelling");

@@ -26,3 +26,12 @@ export async function reading<T>(read: () => Promise<T>): Promise<T> {
 export function abandoned(): KantokuError {
   return new KantokuError("deadline-exceeded", "nobody waits for this answer any more");
 }
+
+/** A member of what was sent is wrong; which one, the data say, too. */
+export function invalid(path: string, message: string): KantokuError {
+  return new KantokuError("invalid-params", `${path} ${message}`, { data: { path } });
+}
+
+export function busy(message: string, retryAfterMs: number): KantokuError {
+  return new KantokuError("busy", message, { data: { retryAfterMs } });
+}

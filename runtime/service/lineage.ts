@@ -6,8 +6,7 @@ import { readSnapshot, type TaskSnapshot } from "../engine/task-actor.ts";
 import { taskOfToken } from "../engine/token.ts";
 import { isTooDeep } from "../graph/expand.ts";
 import type { TaskIdentity } from "../store/rows.ts";
-import { reading } from "./faults.ts";
-import { invalid } from "./submit-check.ts";
+import { invalid, reading } from "./faults.ts";
 
 const childNamePattern = /^[A-Za-z0-9_.:/#-]{1,240}$/;
 

@@ -5,8 +5,8 @@ import { isEnded, type TaskRef, type TaskStatus } from "../../sdk/protocol/task.
 import type { Ending } from "../engine/audience.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { TaskRow } from "../store/rows.ts";
-import { abandoned, reading } from "./faults.ts";
-import { invalid } from "./submit-check.ts";
+import { abandoned, invalid, reading } from "./faults.ts";
+import { findTask } from "./find-task.ts";
 import { toRunResult } from "./views.ts";
 
 /** Waits for tasks to end, wherever they run. */
@@ -98,26 +98,6 @@ export class Outcomes {
 interface Wait {
   readonly waitMs: number | undefined;
   readonly listener: Listener | undefined;
-}
-
-/** @throws KantokuError `not-found` */
-export async function findTask(engine: Engine, namespace: string, ref: TaskRef): Promise<TaskRow> {
-  const row = await reading(() =>
-    "id" in ref
-      ? isTaskId(ref.id)
-        ? engine.store.tasks.read(namespace, ref.id)
-        : Promise.resolve(null)
-      : engine.store.tasks.readByKey(namespace, ref.key),
-  );
-  if (row !== null) return row;
-  const name = "id" in ref ? ref.id : `with key ${JSON.stringify(ref.key)}`;
-  throw new KantokuError("not-found", `there is no task ${name}`, { data: { ...ref } });
-}
-
-const idPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-
-function isTaskId(id: unknown): id is string {
-  return typeof id === "string" && idPattern.test(id);
 }
 
 /** A quarantined task can go on one day, but nobody should wait for that with a socket open. */

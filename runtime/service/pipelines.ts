@@ -8,9 +8,8 @@ import type { Engine } from "../engine/engine.ts";
 import { sha256 } from "../ports/hash.ts";
 import type { PipelineRow } from "../store/rows.ts";
 import { bytesOfTexts, readPage } from "./bounded-page.ts";
-import { reading } from "./faults.ts";
+import { invalid, reading } from "./faults.ts";
 import { assertGraph } from "./graph-check.ts";
-import { invalid } from "./submit-check.ts";
 
 const bodyBytesMax = 1024 * 1024;
 /** Of a view: its version, its instant, and what its members are called. */

@@ -1,5 +1,5 @@
 import { limits } from "../../sdk/protocol/limits.ts";
-import { invalid } from "./submit-check.ts";
+import { invalid } from "./faults.ts";
 
 /** Why somebody asks for an end, or gives an attempt back, in a few words. */
 export function checkReason(reason: string | undefined): string {

@@ -10,8 +10,7 @@ import type { Caller, TaskMessage } from "../engine/messages.ts";
 import { isFailedStep, readSnapshot, stepKey, type TaskActor } from "../engine/task-actor.ts";
 import { taskOfToken } from "../engine/token.ts";
 import type { EventRow, JsonText } from "../store/rows.ts";
-import { reading } from "./faults.ts";
-import { invalid } from "./submit-check.ts";
+import { invalid, reading } from "./faults.ts";
 
 const progressSaveMs = 1_000;
 const pageRows = 1_000;

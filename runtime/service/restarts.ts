@@ -7,10 +7,9 @@ import { restoreSnapshot } from "../engine/task-actor.ts";
 import { findDeciding, findOutdated, type Restarting, restartOf } from "../graph/restart.ts";
 import { Tree } from "../graph/tree.ts";
 import type { TaskRow } from "../store/rows.ts";
-import { reading } from "./faults.ts";
+import { busy, invalid, reading } from "./faults.ts";
+import { findTask } from "./find-task.ts";
 import { NewTrees } from "./new-trees.ts";
-import { findTask } from "./outcomes.ts";
-import { invalid } from "./submit-check.ts";
 
 const triesMax = 12;
 /** Others are at the same tasks: first a tick, in which one commit may end, then the time of several. */
@@ -52,7 +51,7 @@ export class Restarts {
       assertNotDoomed(tree, named, again);
       assertNotOutdated(tree, again);
       if (await this.#commit(tree, again)) return { id, restarted: again.length };
-      if (tries === triesMax) throw busy("tasks of the tree move all the time; send again");
+      if (tries === triesMax) throw busy("tasks of the tree move all the time; send again", 100);
       await this.#pause(tries);
     }
   }
@@ -145,8 +144,4 @@ function assertNotOutdated(tree: Tree, again: readonly Restarting[]): void {
   const { id } = dependency;
   const message = `task ${row.id} was laid out for what task ${id} came to, which would change: restart in mode newTree, from ${id}`;
   throw new KantokuError("conflict", message, { data: { task: row.id, from: id } });
-}
-
-function busy(message: string): KantokuError {
-  return new KantokuError("busy", message, { data: { retryAfterMs: 100 } });
 }

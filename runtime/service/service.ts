@@ -1,5 +1,5 @@
 import type { GraphView, PipelineBody, PipelineView } from "../../sdk/protocol/graph.ts";
-import { limits, namePattern } from "../../sdk/protocol/limits.ts";
+import { limits } from "../../sdk/protocol/limits.ts";
 import type {
   Beat,
   CancelResult,
@@ -32,15 +32,17 @@ import type { EventRow, TaskRow } from "../store/rows.ts";
 import type { TaskQuery } from "../store/store.ts";
 import { bytesOfTexts, readPage } from "./bounded-page.ts";
 import { Cancels } from "./cancels.ts";
-import { reading } from "./faults.ts";
+import { invalid, reading } from "./faults.ts";
+import { findTask } from "./find-task.ts";
 import { viewGraph } from "./graph-view.ts";
-import { findTask, Outcomes } from "./outcomes.ts";
+import { Outcomes } from "./outcomes.ts";
 import { Pipelines } from "./pipelines.ts";
 import { checkReason } from "./reason.ts";
+import { checkRegistration } from "./registration-check.ts";
 import { type AttemptRef, Reports } from "./reports.ts";
 import { Restarts } from "./restarts.ts";
 import { Submissions } from "./submissions.ts";
-import { checkAsked, encodeLabels, invalid } from "./submit-check.ts";
+import { encodeLabels } from "./submit-check.ts";
 import { toTaskView, toWorkerView } from "./views.ts";
 import { explainWaiting } from "./waiting-for.ts";
 
@@ -273,32 +275,6 @@ export class EngineService implements Service {
       limit,
     };
   }
-}
-
-function checkRegistration(params: RegisterParams): void {
-  const { definitions, slots, name, instance } = params;
-  if (typeof instance !== "string" || instance === "" || instance.length > 512) {
-    throw invalid("instance", "must be a non-empty string");
-  }
-  if (name !== undefined && !(typeof name === "string" && namePattern.test(name))) {
-    throw invalid("name", `must match ${namePattern.source}`);
-  }
-  if (!Number.isInteger(slots) || slots < 1 || slots > limits.slotsMax) {
-    throw invalid("slots", `must be an integer from 1 to ${limits.slotsMax}`);
-  }
-  if (!Array.isArray(definitions) || definitions.length > limits.definitionsPerWorkerMax) {
-    throw invalid("definitions", `must be a list of at most ${limits.definitionsPerWorkerMax}`);
-  }
-  for (const [index, definition] of definitions.entries()) {
-    const { name: definitionName, version = "" } = definition;
-    const isNamed = typeof definitionName === "string" && namePattern.test(definitionName);
-    if (!isNamed) throw invalid(`definitions[${index}].name`, `must match ${namePattern.source}`);
-    if (version !== "" && !namePattern.test(version)) {
-      throw invalid(`definitions[${index}].version`, `must match ${namePattern.source}`);
-    }
-    checkAsked(definition);
-  }
-  if (params.labels !== undefined) encodeLabels(params.labels);
 }
 
 function checkLimit(limit: number | undefined): number {

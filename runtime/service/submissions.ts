@@ -16,10 +16,10 @@ import {
   type PipelineVersion,
 } from "../graph/expand.ts";
 import type { TaskIdentity, TaskPlace, TaskRow } from "../store/rows.ts";
-import { reading } from "./faults.ts";
+import { busy, invalid, reading } from "./faults.ts";
 import { assertGraph } from "./graph-check.ts";
 import { assertNotTooDeep, Lineage, type Parentage } from "./lineage.ts";
-import { type CheckedSubmit, checkSubmit, invalid } from "./submit-check.ts";
+import { type CheckedSubmit, checkSubmit } from "./submit-check.ts";
 
 /** What may gather before a commit: beyond this submits are told to come again. */
 const gatheredTurnsMax = 20_000;
@@ -333,8 +333,4 @@ function hasSameBody(winner: TaskRow, { checked, graph, isNamed }: Intake): bool
 function hasSameInput(winner: TaskRow, checked: CheckedSubmit): boolean {
   if (winner.input === checked.input) return true;
   return canonicalJson(JSON.parse(winner.input)) === canonicalJson(JSON.parse(checked.input));
-}
-
-function busy(message: string, retryAfterMs: number): KantokuError {
-  return new KantokuError("busy", message, { data: { retryAfterMs } });
 }

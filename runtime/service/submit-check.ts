@@ -1,4 +1,4 @@
-import { isKantokuError, KantokuError } from "../../sdk/errors.ts";
+import { isKantokuError } from "../../sdk/errors.ts";
 import type { GraphTask } from "../../sdk/protocol/graph.ts";
 import { limits, namePattern, priorityDefault } from "../../sdk/protocol/limits.ts";
 import type { SubmitParams } from "../../sdk/protocol/service.ts";
@@ -8,6 +8,7 @@ import { askedOf } from "../engine/policy.ts";
 import type { GraphProblem } from "../graph/check.ts";
 import type { Asked } from "../machines/task.events.ts";
 import type { JsonText } from "../store/rows.ts";
+import { invalid } from "./faults.ts";
 
 export interface CheckedSubmit {
   readonly definition: string;
@@ -155,8 +156,4 @@ function isObject(value: unknown): value is Record<string, unknown> {
 function checkNumber(path: string, value: number, range: { min: number; max: number }): void {
   if (Number.isInteger(value) && value >= range.min && value <= range.max) return;
   throw invalid(path, `must be an integer from ${range.min} to ${range.max}`);
-}
-
-export function invalid(path: string, message: string): KantokuError {
-  return new KantokuError("invalid-params", `${path} ${message}`, { data: { path } });
 }
