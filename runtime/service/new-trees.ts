@@ -4,14 +4,13 @@ import { isEnded } from "../../sdk/protocol/task.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { GraphBirth } from "../engine/messages.ts";
 import { type RenewOptions, renewedIdentity, renewedParts } from "../engine/renewed.ts";
-import { expandGraph } from "../graph/expand.ts";
 import { parsePlace } from "../graph/place.ts";
 import { countRenewed, renewalFrom } from "../graph/renewal.ts";
 import type { Tree } from "../graph/tree.ts";
 import type { Asked, TaskEvent } from "../machines/task.events.ts";
 import type { TaskIdentity, TaskRow } from "../store/rows.ts";
 import { reading } from "./faults.ts";
-import { birthOf } from "./submissions.ts";
+import { birthOf, layOut } from "./root-layout.ts";
 
 /** Does a whole tree again, under a root of its own. */
 export class NewTrees {
@@ -59,17 +58,7 @@ export class NewTrees {
     if (options !== null) return renewedParts(old, identity, options);
     const place = parsePlace(old);
     if (place === null) return null;
-    const { entropy, life } = this.#engine;
-    const { graph } = place;
-    return birthOf(
-      expandGraph(graph, {
-        parent: identity,
-        input: JSON.parse(identity.input) as unknown,
-        mintId: () => entropy.id(),
-        now: identity.createdAt,
-        pipelines: await reading(() => life.pipelines.findAll(identity.namespace, graph)),
-      }),
-    );
+    return birthOf(await layOut(this.#engine, identity, place.graph));
   }
 
   async #commit(old: TaskRow, identity: TaskIdentity, birth: GraphBirth | null): Promise<boolean> {

@@ -2,31 +2,20 @@ import { KantokuError } from "../../sdk/errors.ts";
 import type { Graph } from "../../sdk/protocol/graph.ts";
 import { limits } from "../../sdk/protocol/limits.ts";
 import type { GraphSubmit, SubmitParams, Submitted } from "../../sdk/protocol/service.ts";
-import { canonicalJson } from "../../sdk/values/canonical.ts";
 import { encodePayload } from "../../sdk/values/payload.ts";
 import { bytesOfIdentity } from "../engine/bytes.ts";
-import { toChildren } from "../engine/children.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { Caller, GraphBirth } from "../engine/messages.ts";
-import {
-  assertNoAttempts,
-  type Birth,
-  type Expansion,
-  expandGraph,
-  type PipelineVersion,
-} from "../graph/expand.ts";
+import type { Caller } from "../engine/messages.ts";
+import { assertNoAttempts, type Birth, type PipelineVersion } from "../graph/expand.ts";
 import type { TaskIdentity, TaskPlace, TaskRow } from "../store/rows.ts";
 import { busy, invalid, reading } from "./faults.ts";
+import { Gathering, type Pending } from "./gathering.ts";
 import { assertGraph } from "./graph-check.ts";
 import { assertNotTooDeep, Lineage, type Parentage } from "./lineage.ts";
+import { birthOf, birthsIn, type Layout, layOut } from "./root-layout.ts";
+import { type Body, hasSameBody } from "./same-body.ts";
 import { type CheckedSubmit, checkSubmit } from "./submit-check.ts";
 
-/** What may gather before a commit: beyond this submits are told to come again. */
-const gatheredTurnsMax = 20_000;
-const gatheredBytesMax = 64 * 1024 * 1024;
-/** How long a submit waits for a database that does not answer. */
-const outagePatienceMs = 700;
-const outageLookMs = 150;
 /** Between two looks at a parent whose row was locked: about the time of a commit. */
 const parentPauseMs = 5;
 const parentTriesMax = 10;
@@ -37,13 +26,12 @@ const anonymous = "pipeline";
 export class Submissions {
   readonly #engine: Engine;
   readonly #lineage: Lineage;
-  readonly #pending = new Set<Pending>();
-  #pendingBytes = 0;
-  #isWatchingOutage = false;
+  readonly #gathering: Gathering;
 
   constructor(engine: Engine) {
     this.#engine = engine;
     this.#lineage = new Lineage(engine);
+    this.#gathering = new Gathering(engine);
   }
 
   /** Resolves once the task is durable. */
@@ -102,11 +90,11 @@ export class Submissions {
     const known = intake.child?.isAgain ? await this.#readWinner(intake) : null;
     if (known !== null) return found(known);
     for (let tries = 0; ; tries += 1) {
-      this.#assertRoom();
+      this.#gathering.assertRoom();
       const identity = this.#identify(intake);
       const { child, graph } = intake;
       if (child !== null && graph !== null) assertNotTooDeep(identity, child.parent);
-      const planned = graph === null ? null : await this.#layOut(identity, graph);
+      const planned = graph === null ? null : await layOut(this.#engine, identity, graph);
       const { startAt } = intake.checked;
       // Laid out once more when its time has come; what is wrong with it is said now.
       const isLater = startAt !== null && startAt > identity.createdAt;
@@ -131,17 +119,6 @@ export class Submissions {
     if (tries === parentTriesMax) throw busy(`task ${child.parent.id} changes all the time`, 100);
     const { clock } = this.#engine.life;
     await new Promise<void>((resolve) => clock.after(parentPauseMs, resolve));
-  }
-
-  async #layOut(identity: TaskIdentity, graph: Graph): Promise<Expansion> {
-    const { entropy, life } = this.#engine;
-    return expandGraph(graph, {
-      parent: identity,
-      input: JSON.parse(identity.input) as unknown,
-      mintId: () => entropy.id(),
-      now: identity.createdAt,
-      pipelines: await reading(() => life.pipelines.findAll(identity.namespace, graph)),
-    });
   }
 
   #identify({ namespace, checked, graph, child }: Intake): TaskIdentity {
@@ -177,16 +154,16 @@ export class Submissions {
     const tasks = births.length === 0 ? {} : { tasks: idsByName(births) };
     return new Promise((resolve, reject) => {
       const pending: Pending = { fail: reject, bytes: bytesOf(identity, births) };
-      this.#add(pending);
+      this.#gathering.add(pending);
       const caller: Caller<{ created: boolean }> = {
         answer: ({ created }) => {
-          this.#delete(pending);
+          this.#gathering.delete(pending);
           resolve(
             created ? { id: identity.id, status: actor.state.status, created, ...tasks } : null,
           );
         },
         fail: (error) => {
-          this.#delete(pending);
+          this.#gathering.delete(pending);
           reject(error);
         },
       };
@@ -219,67 +196,12 @@ export class Submissions {
       { data: { task: winner.id, key } },
     );
   }
-
-  #assertRoom(): void {
-    this.#engine.assertUp();
-    const { outageSince } = this.#engine.life.commits;
-    if (outageSince !== null) this.#watchOutage();
-    const isOut =
-      outageSince !== null && this.#engine.life.clock.monotonic() - outageSince > outagePatienceMs;
-    if (isOut) throw busy("the database takes no writes right now", 500);
-    const isFull = this.#pending.size >= gatheredTurnsMax || this.#pendingBytes >= gatheredBytesMax;
-    if (isFull) throw busy("too much is waiting to be written", 50);
-  }
-
-  #add(pending: Pending): void {
-    this.#pending.add(pending);
-    this.#pendingBytes += pending.bytes;
-    if (this.#pending.size === 1) this.#watchOutage();
-  }
-
-  #delete(pending: Pending): void {
-    if (this.#pending.delete(pending)) this.#pendingBytes -= pending.bytes;
-  }
-
-  /**
-   * Looks now and then whether the database answers while somebody waits. A caller that is let go
-   * may come again under its key and finds the task, should the batch be written after all.
-   */
-  #watchOutage(): void {
-    if (this.#isWatchingOutage) return;
-    this.#isWatchingOutage = true;
-    this.#engine.life.clock.after(outageLookMs, () => {
-      this.#isWatchingOutage = false;
-      const { life } = this.#engine;
-      const { outageSince } = life.commits;
-      if (outageSince !== null && life.clock.monotonic() - outageSince > outagePatienceMs) {
-        const error = busy("the database takes no writes right now; send again under the key", 500);
-        for (const pending of [...this.#pending]) {
-          this.#delete(pending);
-          pending.fail(error);
-        }
-      }
-      if (this.#pending.size > 0) this.#watchOutage();
-    });
-  }
 }
-
-/** What is made along with a task; later, when its start has come; or nothing, for it is no pipeline. */
-type Layout = Expansion | "later" | null;
 
 /** What is to become a task. */
-interface Intake {
-  /** A pipeline's name was given and no version: whichever it stood for the first time is right. */
-  readonly isNamed?: boolean;
+interface Intake extends Body {
   readonly namespace: string;
-  readonly checked: CheckedSubmit;
-  readonly graph: Graph | null;
   readonly child: Parentage | null;
-}
-
-interface Pending {
-  fail(error: KantokuError): void;
-  readonly bytes: number;
 }
 
 function placeOf(graph: Graph | null, child: Intake["child"]): TaskPlace {
@@ -290,21 +212,6 @@ function placeOf(graph: Graph | null, child: Intake["child"]): TaskPlace {
     depth: child === null ? 0 : (child.parent.place?.depth ?? 0) + 1,
     isAwaited: false,
   };
-}
-
-/** How a pipeline begins whose input stands. */
-export function birthOf(layout: Expansion | "later"): GraphBirth {
-  const isLater = layout === "later";
-  return {
-    composite: "pipeline",
-    isBlocked: isLater,
-    dependsOn: isLater ? [] : layout.members,
-    children: toChildren(birthsIn(layout)),
-  };
-}
-
-function birthsIn(layout: Layout): readonly Birth[] {
-  return layout === null || layout === "later" ? [] : layout.births;
 }
 
 function idsByName(births: readonly Birth[]): Record<string, string> {
@@ -318,19 +225,4 @@ function bytesOf(identity: TaskIdentity, births: readonly Birth[]): number {
 
 function found({ id, status }: TaskRow): Submitted {
   return { id, status, created: false };
-}
-
-/** The body compared is the canonical form of definition, version and input, and of the graph. */
-function hasSameBody(winner: TaskRow, { checked, graph, isNamed }: Intake): boolean {
-  if (isNamed) return winner.definition === checked.definition && hasSameInput(winner, checked);
-  if (canonicalJson(JSON.parse(winner.place?.graph ?? "null")) !== canonicalJson(graph))
-    return false;
-  if (winner.definition !== checked.definition) return false;
-  if (checked.version !== "" && winner.version !== checked.version) return false;
-  return hasSameInput(winner, checked);
-}
-
-function hasSameInput(winner: TaskRow, checked: CheckedSubmit): boolean {
-  if (winner.input === checked.input) return true;
-  return canonicalJson(JSON.parse(winner.input)) === canonicalJson(JSON.parse(checked.input));
 }
