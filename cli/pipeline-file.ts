@@ -3,7 +3,7 @@ import { fromStages, hasStages } from "../sdk/stages/from-stages.ts";
 import { readDocument } from "./read-document.ts";
 import { UsageError } from "./usage-error.ts";
 
-export interface PipelineFile extends PipelineBody {
+interface PipelineFile extends PipelineBody {
   readonly name?: string;
 }
 

@@ -6,7 +6,7 @@ import { Quota } from "./quota.ts";
 import type { SessionCall } from "./session.ts";
 import { notification } from "./wire/notification.ts";
 
-export type SubscribeParams = TaskRef & { readonly after?: number };
+type SubscribeParams = TaskRef & { readonly after?: number };
 
 /** The subscriptions of one socket. */
 export class Subscriptions {

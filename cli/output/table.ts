@@ -38,7 +38,7 @@ function formatLine(cells: readonly PlainCell[], widths: readonly number[]): str
     .join(gap);
 }
 
-export type Fact = readonly [name: string, value: Cell | undefined];
+type Fact = readonly [name: string, value: Cell | undefined];
 
 /** `Name:  value`, aligned; facts without a value are left out. */
 export function formatFacts(facts: readonly Fact[]): string {

@@ -3,7 +3,7 @@ import { isEnded, type Kantoku, type TaskHandle, type TaskStatus, type TaskView 
 import { licenceAudit } from "./pipeline.ts";
 import { auditPackage, type Section } from "./tasks.ts";
 
-export interface FollowOptions {
+interface FollowOptions {
   /** Ends the audit: it is cancelled, and with it all its tasks. */
   readonly signal: AbortSignal;
   /** Gets the tasks of the packages some ten times a second, and once when all have ended. */
@@ -14,7 +14,7 @@ const lookMs = 100;
 const cancelMs = 3_000;
 const unfinished: readonly TaskStatus[] = ["waiting", "ready", "running", "suspended"];
 
-export interface Audit {
+interface Audit {
   readonly handle: TaskHandle<Section[]>;
   /** It was begun by a process that is gone, or by one that still waits for it, too. */
   readonly isOlder: boolean;

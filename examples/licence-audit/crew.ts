@@ -8,7 +8,7 @@ const deathsMax = 10;
 /** For finishing what runs; then a worker is killed. */
 const stopMs = 5_000;
 
-export interface CrewOptions {
+interface CrewOptions {
   /** Of the gateway. */
   readonly url: string;
   readonly names: readonly string[];

@@ -1,6 +1,6 @@
 import { constants } from "node:os";
 
-export interface Interruption {
+interface Interruption {
   /** Aborts with the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
   /** What a shell expects of a program that such a signal ended, and this one will exit with. */

@@ -1,8 +1,8 @@
 export const licenceClasses = ["permissive", "weak copyleft", "copyleft", "unknown"] as const;
 /** What a licence asks of a work that contains the package, from least to most. */
-export type LicenceClass = (typeof licenceClasses)[number];
+type LicenceClass = (typeof licenceClasses)[number];
 
-export interface Licence {
+interface Licence {
   /** An SPDX expression where one could be found, else what package.json says, else `none`. */
   readonly id: string;
   readonly class: LicenceClass;

@@ -37,7 +37,7 @@ async function foldersIn(folder: string): Promise<readonly string[]> {
   }
 }
 
-export interface InstalledPackage {
+interface InstalledPackage {
   readonly name: string;
   readonly version: string;
   readonly licenceFields: LicenceFields;
@@ -66,7 +66,7 @@ async function readLicenceFile(folder: string): Promise<InstalledPackage["licenc
   return { name, text: await readFile(join(folder, name), "utf8") };
 }
 
-export interface FolderSize {
+interface FolderSize {
   readonly bytes: number;
   readonly files: number;
 }

@@ -16,7 +16,7 @@ export interface WorkerStanding {
   readonly running?: number;
 }
 
-export interface Progress {
+interface Progress {
   update(standing: Standing): void;
   /** A line that stays. */
   note(line: string): void;

@@ -2,7 +2,7 @@ import { styleText } from "node:util";
 import { type Align, alignColumns, formatBytes, formatMs } from "./figures.ts";
 import type { Section, Summary } from "./tasks.ts";
 
-export interface Times {
+interface Times {
   readonly bootMs: number;
   readonly auditMs: number;
   readonly wholeMs: number;

@@ -3,7 +3,7 @@ import type { Session } from "../session.ts";
 import { pathOf, refuseStranger, rpcPath } from "./door.ts";
 import { answerPost, respondJson, respondText } from "./rpc.ts";
 
-export interface HttpOptions {
+interface HttpOptions {
   readonly allowedOrigins: ReadonlySet<string>;
   readonly connectionsMax: number;
   readonly ready: () => Promise<boolean> | boolean;

@@ -1,6 +1,6 @@
 import { limits, namePattern } from "../../sdk/protocol/limits.ts";
 
-export type JsonSchema = Readonly<Record<string, unknown>>;
+type JsonSchema = Readonly<Record<string, unknown>>;
 
 const text: JsonSchema = { type: "string" };
 const name: JsonSchema = { type: "string", pattern: namePattern.source };

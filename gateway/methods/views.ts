@@ -94,7 +94,7 @@ export const finding = z.object({
   examples: z.array(z.string()),
 });
 
-export const tokens = z.array(z.string());
+const tokens = z.array(z.string());
 export const keepAndDrop = z.object({ keep: tokens, drop: tokens });
 export const recorded = z.object({ answer: z.enum(["recorded", "late"]) });
 export const empty = z.object({});

@@ -6,7 +6,7 @@ import { limits } from "../../sdk/protocol/limits.ts";
 import type { Refusal } from "../http/door.ts";
 import type { SocketWire } from "../socket-session.ts";
 
-export const subprotocol = "kantoku.v1";
+const subprotocol = "kantoku.v1";
 
 /** What the gateway does with a socket. */
 export interface SocketEnds {
@@ -16,7 +16,7 @@ export interface SocketEnds {
   gone(): void;
 }
 
-export interface TransportOptions {
+interface TransportOptions {
   /** The HTTP answer for an upgrade that is not wanted, or null. */
   readonly refuse: (request: IncomingMessage) => Refusal | null;
   readonly opened: (wire: SocketWire) => SocketEnds;

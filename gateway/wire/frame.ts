@@ -3,7 +3,7 @@ import { limits } from "../../sdk/protocol/limits.ts";
 import { frameDepthMax } from "../bounds.ts";
 import { errorReply, type Reply } from "./reply.ts";
 
-export type Frame =
+type Frame =
   | { readonly kind: "one"; readonly message: unknown }
   | { readonly kind: "batch"; readonly messages: readonly unknown[] }
   | { readonly kind: "fault"; readonly reply: Reply };

@@ -8,7 +8,7 @@ export interface Request {
   readonly id: MessageId | undefined;
 }
 
-export type Message =
+type Message =
   | { readonly kind: "request"; readonly request: Request }
   | { readonly kind: "invalid"; readonly reply: Reply }
   /** Looks like an answer to a call of ours; the gateway makes none, and an answer is never answered. */

@@ -3,7 +3,7 @@ import { type ErrorCode, errorCodes } from "../../sdk/protocol/error-code.ts";
 
 export type MessageId = string | number | null;
 
-export interface ErrorMember {
+interface ErrorMember {
   readonly code: number;
   readonly message: string;
   readonly data: Readonly<Record<string, unknown>>;

@@ -19,7 +19,7 @@ import type { Account } from "./account.ts";
 import { accountFor, canUseFolder, isRoot, makeTrustedFolder } from "./account.ts";
 
 /** Where all files of one embedded database are; every one of them belongs to its account. */
-export interface Home {
+interface Home {
   readonly folder: string;
   readonly account: Account | undefined;
 }

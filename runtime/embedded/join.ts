@@ -26,7 +26,7 @@ const pollMs = 10;
 const keeperPauseMs = 200;
 const joinTimeoutMs = 30_000;
 
-export interface Joined {
+interface Joined {
   readonly membership: Membership;
   readonly url: string;
 }

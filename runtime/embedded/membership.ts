@@ -7,7 +7,7 @@ import { onMessage, send } from "./messages.ts";
 const welcomeTimeoutMs = 2_000;
 
 /** `lost`: the keeper went without a word; `failed`: it could not have the server run. */
-export type MembershipEnd = "left" | "lost" | "failed" | "stopped";
+type MembershipEnd = "left" | "lost" | "failed" | "stopped";
 
 /** One user's standing with a keeper: it lasts as long as its connection does. */
 export class Membership {

@@ -35,7 +35,7 @@ export class StartRefused extends Error {
   }
 }
 
-export interface StartPlan {
+interface StartPlan {
   readonly home: string;
   readonly binaries: Binaries;
   readonly port: number;

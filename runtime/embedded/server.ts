@@ -21,7 +21,7 @@ const refusals = {
   memoryShort: /could not (?:map anonymous|create|resize) shared memory|Cannot allocate memory/,
 } as const;
 
-export interface ServerPlan {
+interface ServerPlan {
   readonly home: string;
   readonly binaries: Binaries;
   /** Whether clients hold a URL already, so that another port would strand them. */

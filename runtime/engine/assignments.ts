@@ -14,7 +14,7 @@ const journalPageRows = 1_000;
 /** So that steps which cannot be read at all are not asked for as fast as commits go. */
 const unreadPauseMs = 1_000;
 
-export interface AssignmentsOptions {
+interface AssignmentsOptions {
   readonly pool: Pool;
   readonly journal: JournalStore;
   readonly log: Log;

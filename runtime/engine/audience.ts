@@ -7,7 +7,7 @@ import type { JournalStore, TaskStore } from "../store/store.ts";
 /** The end of a task, as waiters need it. */
 export type Ending = Pick<TaskState, "status" | "output" | "error">;
 
-export interface AudienceOptions {
+interface AudienceOptions {
   readonly journal: JournalStore;
   readonly tasks: TaskStore;
   readonly log: Log;

@@ -19,7 +19,7 @@ const claimHeldMsMax = 1_000;
 /** So long after a mistake: whoever else takes from the queue is probably at it still. */
 const mistrustMs = 2_000;
 
-export interface BacklogOptions {
+interface BacklogOptions {
   readonly node: string;
   readonly queue: QueueStore;
   readonly pool: Pool;

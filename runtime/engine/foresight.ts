@@ -30,13 +30,13 @@ interface KnownGraph {
 }
 
 /** A task that can begin, or end, in the commit that ends its last dependency. */
-export interface Foretold {
+interface Foretold {
   readonly actor: TaskActor;
   readonly resolution: Resolution;
 }
 
 /** The tasks that a turn made and waits for. */
-export interface Layout {
+interface Layout {
   readonly parent: TaskActor;
   readonly children: readonly {
     readonly actor: TaskActor;

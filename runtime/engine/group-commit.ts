@@ -17,7 +17,7 @@ export interface Draft {
 }
 
 /** Has mail; gives its turn when its batch is formed, so that all that came meanwhile is in it. */
-export interface Turning {
+interface Turning {
   /** Turns of one group meet at the same rows: in batches of their own they would only queue there. */
   readonly group?: string | undefined;
   takeTurn(batch: BatchInMaking): readonly Draft[];

@@ -28,7 +28,7 @@ export interface Released {
   readonly actor: TaskActor;
 }
 
-export interface JoinsOptions extends LayoutsOptions {
+interface JoinsOptions extends LayoutsOptions {
   readonly store: Store;
   readonly log: Log;
   readonly preprocessing: Preprocessing;

@@ -24,7 +24,7 @@ import { TaskDirectory } from "./task-directory.ts";
 import { Watches } from "./watches.ts";
 import { WorkerRegistry } from "./worker-registry.ts";
 
-export interface LifeOptions {
+interface LifeOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly entropy: Entropy;

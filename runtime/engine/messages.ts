@@ -39,7 +39,7 @@ export interface GraphBirth {
   readonly reused?: Reused;
 }
 
-export interface Reused {
+interface Reused {
   readonly of: string;
   readonly output: JsonText;
 }

@@ -28,7 +28,7 @@ export interface TaskDraft {
 }
 
 /** Effects that leave the store: the others are rows of the turn. */
-export type OutwardEffect = Extract<TaskEffect, { type: "startAttempt" | "cancelAttempt" }>;
+type OutwardEffect = Extract<TaskEffect, { type: "startAttempt" | "cancelAttempt" }>;
 
 export interface Verdict {
   /** The event that the message became; null when it changed nothing. */

@@ -8,7 +8,7 @@ import { failCaller, type TaskMessage } from "./messages.ts";
 import type { TaskActor } from "./task-actor.ts";
 import type { TaskDirectory } from "./task-directory.ts";
 
-export interface PostOptions {
+interface PostOptions {
   readonly node: string;
   readonly store: Store;
   readonly log: Log;

@@ -7,14 +7,14 @@ import { taskOfToken } from "./token.ts";
 import type { WorkerActor } from "./worker-actor.ts";
 import type { WorkerLosses } from "./worker-losses.ts";
 
-export interface ReconcileParts {
+interface ReconcileParts {
   readonly directory: TaskDirectory;
   readonly pool: Pool;
   readonly clock: Clock;
   readonly losses: WorkerLosses;
 }
 
-export interface Claims {
+interface Claims {
   /** Tasks that run on the worker, as the store has it. */
   readonly held: readonly string[];
   /** Tokens that the worker says it holds. */

@@ -21,7 +21,7 @@ import type { WorkerTurns } from "./worker-turns.ts";
 
 const registerTriesMax = 5;
 
-export interface RegistrationsOptions {
+interface RegistrationsOptions {
   readonly node: string;
   readonly store: Store;
   readonly clock: Clock;

@@ -3,7 +3,7 @@ import type { TaskRow } from "../store/rows.ts";
 import type { JournalStore } from "../store/store.ts";
 import { foldJournal, taskFold } from "./task-actor.ts";
 
-export interface RepairsOptions {
+interface RepairsOptions {
   readonly journal: JournalStore;
   readonly log: Log;
   /** Takes the row in, with a snapshot that can be read. */

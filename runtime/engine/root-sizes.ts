@@ -6,7 +6,7 @@ import type { GraphStore } from "../store/store.ts";
 const countedMs = 10_000;
 const rootsMax = 10_000;
 
-export interface RootSizesOptions {
+interface RootSizesOptions {
   readonly graphs: GraphStore;
   readonly clock: Clock;
 }
@@ -57,7 +57,7 @@ export class RootSizes {
 }
 
 /** Room under a root that was taken. */
-export interface Growth {
+interface Growth {
   /** Nothing came of it. Once at most. */
   takeBack(): void;
 }

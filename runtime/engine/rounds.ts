@@ -19,7 +19,7 @@ const retentionMs = 5_000;
 /** A run that begins this much too late was held up by a stall of this process. */
 const stallMs = 1_000;
 
-export interface RoundsOptions {
+interface RoundsOptions {
   readonly life: Life;
   readonly store: Store;
   readonly clock: Clock;

@@ -9,7 +9,7 @@ import { TaskActors } from "./task-actors.ts";
 import { type Addressed, TaskTurns, type TaskTurnsOptions } from "./task-turns.ts";
 import type { WorkerActor } from "./worker-actor.ts";
 
-export interface DirectoryOptions extends Omit<TaskTurnsOptions, "actors" | "placements"> {
+interface DirectoryOptions extends Omit<TaskTurnsOptions, "actors" | "placements"> {
   readonly deadlines: Deadlines;
   /** A row whose snapshot cannot be restored. */
   unreadable(row: TaskRow): void;

@@ -3,7 +3,7 @@ import type { Log } from "../ports/log.ts";
 import type { Hint, Store } from "../store/store.ts";
 import type { Audience } from "./audience.ts";
 
-export interface WatchesOptions {
+interface WatchesOptions {
   readonly node: string;
   readonly store: Store;
   readonly clock: Clock;

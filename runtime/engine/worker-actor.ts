@@ -6,7 +6,7 @@ import type { Head } from "../store/store.ts";
 import type { WorkerTurn } from "../store/turns.ts";
 
 const workerFold = createFold(workerMachine);
-export type WorkerSnapshot = Standing<typeof workerMachine>;
+type WorkerSnapshot = Standing<typeof workerMachine>;
 
 /** An attempt that the worker has: in one of its slots, unless it is suspended or reported. */
 export interface Holding {

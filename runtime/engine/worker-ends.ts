@@ -14,7 +14,7 @@ import { isOneRegistration, type WorkerTurns } from "./worker-turns.ts";
 const detachGraceMs = 5_000;
 const workersAtOnce = 100;
 
-export interface WorkerEndsOptions {
+interface WorkerEndsOptions {
   readonly node: string;
   readonly store: Store;
   readonly clock: Clock;

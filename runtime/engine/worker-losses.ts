@@ -11,7 +11,7 @@ import type { WorkerActor } from "./worker-actor.ts";
 const takeBackMs = 5_000;
 const retryMs = 1_000;
 
-export interface WorkerLossesOptions {
+interface WorkerLossesOptions {
   readonly node: string;
   readonly store: Store;
   readonly clock: Clock;

@@ -19,7 +19,7 @@ import { WorkerTurns } from "./worker-turns.ts";
 const missedBeatsMax = 2;
 const undelivered: Loss = { reason: "undelivered", counts: false };
 
-export interface WorkerRegistryOptions {
+interface WorkerRegistryOptions {
   readonly node: string;
   readonly store: Store;
   readonly clock: Clock;

@@ -6,7 +6,7 @@ import type { GroupCommit } from "./group-commit.ts";
 import type { Pool } from "./pool.ts";
 import { draftWorkerTurn, foldWorker } from "./worker-actor.ts";
 
-export interface WorkerTurnsOptions {
+interface WorkerTurnsOptions {
   readonly clock: Clock;
   readonly commits: GroupCommit;
   readonly pool: Pool;

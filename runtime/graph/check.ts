@@ -12,7 +12,7 @@ export interface GraphProblem {
   readonly message: string;
 }
 
-export interface CheckOptions {
+interface CheckOptions {
   /** Problems of a preprocessor, in words. */
   readonly checkSource: (source: string) => readonly string[];
   /** Problems of what a task of a definition is submitted with. */

@@ -26,7 +26,7 @@ export interface Expansion {
   readonly members: readonly string[];
 }
 
-export interface ExpandOptions {
+interface ExpandOptions {
   readonly mintId: () => string;
   readonly now: number;
   /** Those definitions that are registered pipelines, by `pipelineKey`. */

@@ -33,7 +33,7 @@ export function pick(value: unknown, pointer: string): unknown {
 }
 
 /** A value and where it goes. */
-export interface Placed {
+interface Placed {
   readonly at: string;
   readonly value: unknown;
 }

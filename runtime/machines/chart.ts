@@ -14,7 +14,7 @@ export type Deed =
   | { readonly kind: "wish"; readonly type: string; readonly params: Params };
 
 /** One way out of a state for one event, with all that is done on it, in order. */
-export interface Arrow {
+interface Arrow {
   readonly isOpen: ((args: Args) => boolean) | null;
   readonly target: string;
   readonly deeds: readonly Deed[];

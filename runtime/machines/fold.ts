@@ -13,7 +13,7 @@ export interface Standing<Machine extends AnyStateMachine> {
   readonly context: SnapshotFrom<Machine>["context"];
 }
 
-export interface Folded<Snapshot> {
+interface Folded<Snapshot> {
   readonly snapshot: Snapshot;
   readonly wishes: readonly Wish[];
 }

@@ -1,6 +1,6 @@
 import { assertEvent, assign, setup } from "xstate";
 
-export interface WorkerContext {
+interface WorkerContext {
   /** The life of the process that serves under this worker's name now. */
   readonly instance: string | null;
   readonly slots: number;

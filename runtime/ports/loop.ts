@@ -77,7 +77,7 @@ export class Loop {
   }
 }
 
-export interface LoopOptions {
+interface LoopOptions {
   readonly name: string;
   readonly everyMs: number;
   readonly clock: Clock;

@@ -13,7 +13,7 @@ export interface Meters {
   observe(gauges: Gauges): () => void;
 }
 
-export interface TurnFacts {
+interface TurnFacts {
   readonly state: { readonly status: string };
   readonly events: readonly { readonly type: string }[];
 }

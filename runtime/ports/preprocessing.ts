@@ -2,18 +2,18 @@
 type JsonText = string;
 
 /** Why a preprocessor gave nothing: its own fault, and the end of the task it was for. */
-export interface PreprocessFault {
+interface PreprocessFault {
   readonly name: string;
   readonly code: string;
   readonly message: string;
 }
 
-export type Preprocessed =
+type Preprocessed =
   | { readonly output: JsonText; readonly source: string; readonly input: string }
   | { readonly fault: PreprocessFault };
 
 /** A place where a source is wrong; lines and columns count from 1. */
-export interface SourceProblem {
+interface SourceProblem {
   readonly message: string;
   readonly line: number;
   readonly column: number;

@@ -2,14 +2,14 @@ import { freeVariables, walk } from "./check.ts";
 import { isBare, isNameCall, minifiedHelper } from "./keep-names.ts";
 import type { AnyNode, Parsed } from "./parse.ts";
 
-export interface Edit {
+interface Edit {
   readonly start: number;
   readonly end: number;
   readonly text: string;
 }
 
 /** What compilers and coverage tools wrote into a function, and how it is taken out again. */
-export interface CompilerMarks {
+interface CompilerMarks {
   readonly edits: readonly Edit[];
   /** The identifiers that go with them. */
   readonly identifiers: ReadonlySet<AnyNode>;

@@ -4,9 +4,7 @@
 type Make = () => (input: unknown) => unknown;
 
 /** What a call comes back with: the output's JSON text, or why there is none. */
-export type GuestAnswer =
-  | { output: string }
-  | { fault: [kind: string, name: string, message: string] };
+type GuestAnswer = { output: string } | { fault: [kind: string, name: string, message: string] };
 
 /**
  * Makes the function through which every call goes: it reads the input, makes a fresh function with

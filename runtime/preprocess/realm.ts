@@ -55,7 +55,7 @@ export function openInstance(
   );
 }
 
-export interface RealmOptions {
+interface RealmOptions {
   readonly stackBytes: number;
   readonly outputBytesMax: number;
   /** Monotonic milliseconds. */

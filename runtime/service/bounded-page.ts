@@ -8,7 +8,7 @@ const bytesPerCharMax = 3;
 /** So many rows are read before it is known how large they are. */
 const firstRows = 50;
 
-export interface Paging<Row> {
+interface Paging<Row> {
   readonly limit: number;
   /** Once it has gone, nothing more is read. */
   readonly listener?: Listener | undefined;
@@ -18,7 +18,7 @@ export interface Paging<Row> {
   bytesOf(row: Row): number;
 }
 
-export interface Page<Row> {
+interface Page<Row> {
   readonly rows: readonly Row[];
   readonly hasMore: boolean;
 }

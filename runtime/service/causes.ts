@@ -3,7 +3,7 @@ import type { TaskRow } from "../store/rows.ts";
 import type { DependencyRow, GraphStore, TaskStore } from "../store/store.ts";
 
 /** What keeps a task that others wait for. */
-export interface Cause {
+interface Cause {
   readonly task: string;
   /** From the task that was asked about, as `build/compile`. */
   readonly name: string;
@@ -11,7 +11,7 @@ export interface Cause {
   readonly message: string;
 }
 
-export interface Search {
+interface Search {
   readonly store: { readonly graphs: GraphStore; readonly tasks: TaskStore };
   /** Whether a task waits for others, and is to be followed to them. */
   readonly waitsForTasks: (row: TaskRow) => boolean;

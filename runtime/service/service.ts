@@ -52,7 +52,7 @@ const eventBytes = 200;
 const taskBytes = 1_000;
 
 /** The parts of a node's service that all namespaces share. */
-export interface ServiceParts {
+interface ServiceParts {
   readonly engine: Engine;
   readonly submissions: Submissions;
   readonly outcomes: Outcomes;

@@ -21,7 +21,7 @@ export interface TaskPlace {
 }
 
 /** That a root does again what an earlier one did. */
-export interface Restart {
+interface Restart {
   readonly of: string;
   /** The first of the chain. */
   readonly root: string;
@@ -79,7 +79,7 @@ export interface EventRow {
   readonly data: JsonText;
 }
 
-export type WorkerStatus = "connecting" | "serving" | "draining" | "gone" | "lost";
+type WorkerStatus = "connecting" | "serving" | "draining" | "gone" | "lost";
 
 export interface WorkerRow {
   readonly id: string;

@@ -46,7 +46,7 @@ export interface Head {
   readonly version: string;
 }
 
-export interface NodeIdentity {
+interface NodeIdentity {
   readonly incarnation: string;
   readonly host: string;
   readonly pid: number;

@@ -1,7 +1,7 @@
 import type { KantokuError } from "../errors.ts";
 
 /** A call from its making to its answer, over as many connections as that takes. */
-export interface OpenCall {
+interface OpenCall {
   readonly id: number;
   readonly text: string;
   /** Registrations and subscriptions: what the other calls' answers rely on. */

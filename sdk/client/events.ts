@@ -14,7 +14,7 @@ export interface EventsOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface Following extends EventsOptions {
+interface Following extends EventsOptions {
   readonly service: Service;
   readonly clock: Clock;
   readonly random: () => number;

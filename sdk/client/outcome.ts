@@ -5,7 +5,7 @@ import { retryInMs } from "../time/backoff.ts";
 import { type Clock, wait } from "../time/clock.ts";
 import { fromTaskError } from "../values/task-error.ts";
 
-export interface Waiting {
+interface Waiting {
   readonly service: Pick<Service, "result">;
   readonly clock: Clock;
   readonly random: () => number;

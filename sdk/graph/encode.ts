@@ -14,7 +14,7 @@ import { traitsOf } from "./traits.ts";
 import { optionsOf } from "./vertex-options.ts";
 
 /** What has to be sent for a call. */
-export interface Composition {
+interface Composition {
   /** Null where the call depends on nothing: then it is a task by itself. */
   readonly graph: Graph | null;
   /** The pipelines that it uses, each after those that it uses itself. */

@@ -9,7 +9,7 @@ import { currentScope } from "./scope.ts";
 import { isCall, type Traits, traits, traitsOf } from "./traits.ts";
 
 /** What all calls of a definition have in common. */
-export type Fixed = Pick<CallData, "definition" | "version" | "labels">;
+type Fixed = Pick<CallData, "definition" | "version" | "labels">;
 
 /** Most calls are made in a task's hot path and never composed: those have their data only. */
 export function makeCall<Output>(fixed: Fixed, input: unknown, own?: Traits): Call<Output> {

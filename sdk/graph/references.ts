@@ -3,7 +3,7 @@ import { limits } from "../protocol/limits.ts";
 import { type Origin, originOf } from "./origin.ts";
 import { toPointer } from "./pointer.ts";
 
-export interface FoundReference {
+interface FoundReference {
   /** A JSON pointer. */
   readonly at: string;
   readonly from: Origin;

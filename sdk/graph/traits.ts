@@ -20,12 +20,12 @@ export interface Traits {
   readonly pipeline?: AnyPipeline;
 }
 
-export interface Choice {
+interface Choice {
   readonly from: Origin;
   readonly is?: { readonly equals: unknown };
 }
 
-export interface EachPlan {
+interface EachPlan {
   readonly scope: Scope;
   readonly result: AnyCall;
   readonly limit?: number;

@@ -11,7 +11,7 @@ import {
 import type { TaskError } from "../protocol/task.ts";
 import { toTaskError } from "../values/task-error.ts";
 
-export interface Opening {
+interface Opening {
   readonly tracer: Tracer;
   readonly name: string;
   readonly kind: SpanKind;

@@ -5,7 +5,7 @@ import { contextOf, toTraceparent } from "./traceparent.ts";
 /** Says which task it became. */
 export type Submitted = (task: string) => void;
 
-export interface Submission<Options extends { readonly trace?: string }> {
+interface Submission<Options extends { readonly trace?: string }> {
   readonly tracer: Tracer;
   readonly name: string;
   /** `PRODUCER` where the task is asked for, `SERVER` where that is heard. */

@@ -11,7 +11,7 @@ import type { TaskRef } from "../protocol/task.ts";
 import type { Attempt } from "./attempt.ts";
 import { type Persistence, untilAnswered } from "./until-answered.ts";
 
-export interface ChildrenParts extends Persistence {
+interface ChildrenParts extends Persistence {
   readonly service: Service;
 }
 

@@ -21,7 +21,7 @@ import { Repertoire } from "./repertoire.ts";
 import type { WorkerHandle } from "./serve.ts";
 import { untilAnswered } from "./until-answered.ts";
 
-export interface WorkerParts {
+interface WorkerParts {
   readonly service: Service;
   readonly clock: Clock;
   readonly random: () => number;

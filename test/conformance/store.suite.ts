@@ -23,7 +23,7 @@ import { describeWorkerTurns } from "./store/worker-turns.suite.ts";
 import { describeWorkers } from "./store/workers.suite.ts";
 import type { World } from "./store/world.ts";
 
-export interface StoreFactory {
+interface StoreFactory {
   /** An empty store; called once for each test. */
   open(): Promise<{ readonly store: Store; close(): Promise<void> | void }>;
   /**

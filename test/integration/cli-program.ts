@@ -88,7 +88,7 @@ export function ktk(words: readonly string[], options: ProgramOptions = {}): Pro
   return new Program(words, options).ended;
 }
 
-export interface Listening {
+interface Listening {
   readonly event: string;
   readonly url: string;
   readonly host: string;

@@ -70,11 +70,11 @@ async function makeSeed(): Promise<string> {
   return dataDir;
 }
 
-export interface ApplicationOptions extends EmbeddedDatabaseOptions {
+interface ApplicationOptions extends EmbeddedDatabaseOptions {
   readonly writes?: boolean;
 }
 
-export interface ApplicationPlace {
+interface ApplicationPlace {
   readonly root?: string;
   readonly uid?: number;
   readonly gid?: number;
@@ -177,7 +177,7 @@ export function cloneProject(folder: string): string {
   return root;
 }
 
-export interface Processes {
+interface Processes {
   readonly keeper: number;
   readonly postmaster: number;
 }

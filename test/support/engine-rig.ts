@@ -10,7 +10,7 @@ import { ScriptedWorker } from "./scripted-worker.ts";
 import { createSeededEntropy, type SeededEntropy } from "./seeded-entropy.ts";
 import { createSteppedClock, type SteppedClock } from "./stepped-clock.ts";
 
-export interface LogLine {
+interface LogLine {
   readonly level: "info" | "warn" | "error";
   readonly message: string;
   readonly fields: Readonly<Record<string, unknown>>;

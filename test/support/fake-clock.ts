@@ -1,6 +1,6 @@
 import type { Clock } from "../../runtime/ports/clock.ts";
 
-export interface FakeClock extends Clock {
+interface FakeClock extends Clock {
   /** Moves time on; what falls due on the way is called back in order, each at its own instant. */
   advance(ms: number): void;
 }

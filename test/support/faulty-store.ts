@@ -4,7 +4,7 @@ import type { Batch, Committed } from "../../runtime/store/turns.ts";
 /** What a commit meets. `lostAnswer`: it is applied, and then the connection ends. */
 export type CommitFault = StoreFault | "lostAnswer";
 
-export interface FaultPlan {
+interface FaultPlan {
   readonly fault: CommitFault;
   /** How many commits meet it; once unless given. */
   readonly times?: number;

@@ -4,7 +4,7 @@ import { FakeService } from "./fake-service.ts";
 import { HandClock } from "./hand-clock.ts";
 import { RpcSocket } from "./rpc-socket.ts";
 
-export interface LogLine {
+interface LogLine {
   readonly level: string;
   readonly message: string;
   readonly fields: LogFields;

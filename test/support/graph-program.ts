@@ -20,7 +20,7 @@ export interface Move {
 }
 
 /** The worker's node loses its lease; the worker goes to the other node; the next commit or reads fail. */
-export type Mishap = "loseLease" | "move" | "readsFail" | CommitFault;
+type Mishap = "loseLease" | "move" | "readsFail" | CommitFault;
 
 export interface GraphProgram {
   readonly graph: Graph;

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** A promise that a file makes in its header, such as "C1. A lane has one commit in flight." */
-export interface NumberedInvariant {
+interface NumberedInvariant {
   readonly id: string;
   readonly text: string;
   readonly file: string;

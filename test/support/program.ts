@@ -7,7 +7,7 @@ import type { CommitFault } from "./faulty-store.ts";
 import { ScriptedWorker } from "./scripted-worker.ts";
 
 /** What may happen to nodes, as plain data: numbers pick from what is there, modulo its count. */
-export type Command =
+type Command =
   | { readonly do: "submit"; readonly node: number; readonly params: SubmitParams }
   | { readonly do: "cancel"; readonly node: number; readonly task: number }
   | {

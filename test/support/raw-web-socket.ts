@@ -10,7 +10,7 @@ export const opcodes = {
   pong: 10,
 } as const;
 
-export interface FrameShape {
+interface FrameShape {
   readonly opcode?: number;
   readonly isLast?: boolean;
   readonly isMasked?: boolean;

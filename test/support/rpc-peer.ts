@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { type RawData, type WebSocket, WebSocketServer } from "ws";
 
-export interface PeerCall {
+interface PeerCall {
   readonly id: number;
   readonly method: string;
   readonly params: Readonly<Record<string, unknown>>;

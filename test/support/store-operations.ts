@@ -1,7 +1,7 @@
 import fc from "fast-check";
 
 /** What a turn leaves its task as. */
-export const shapes = ["ready", "owned", "waiting", "running", "cancelling", "succeeded"] as const;
+const shapes = ["ready", "owned", "waiting", "running", "cancelling", "succeeded"] as const;
 export type Shape = (typeof shapes)[number];
 
 /** One turn of a batch, as plain data: tasks, workers and keys are numbers until they are applied. */
@@ -78,7 +78,7 @@ export type StoreOperation =
   | { readonly type: "renewWorkers"; readonly node: number; readonly workers: readonly number[] };
 
 export const nodeCount = 3;
-export const workerCount = 3;
+const workerCount = 3;
 export const headCount = 3;
 const keyCount = 6;
 const taskNumberMax = 15;

@@ -13,7 +13,7 @@ import {
 import { builtAt, register, stepsOf, submit, succeeded, turnOf, workerTurnOf } from "./turns.ts";
 
 /** Applies operations to one store; two that are given the same ones can be compared. */
-export interface StoreOperator {
+interface StoreOperator {
   /** The answer as plain data, without what a store may choose: order where there is none, instants. */
   apply(operation: StoreOperation): Promise<unknown>;
   /** Everything that the store shows. */

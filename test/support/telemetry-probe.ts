@@ -8,7 +8,7 @@ import {
 import { metrics, NodeSDK, tracing } from "@opentelemetry/sdk-node";
 
 /** A finished span, with its parent by name. */
-export interface SeenSpan {
+interface SeenSpan {
   readonly name: string;
   readonly kind: SpanKind;
   readonly traceId: string;

@@ -12,7 +12,7 @@ import type { TaskError } from "../../sdk/protocol/task.ts";
 import { type ServeOptions, serve, type WorkerHandle } from "../../sdk/worker/serve.ts";
 import { ManualClock } from "./manual-clock.ts";
 
-export type Report =
+type Report =
   | { readonly kind: "complete"; readonly token: string; readonly output?: unknown }
   | { readonly kind: "fail"; readonly token: string; readonly error: TaskError }
   | { readonly kind: "refuse"; readonly token: string; readonly reason: string };

@@ -1,4 +1,4 @@
-export type Compare<Key> = (a: Key, b: Key) => number;
+type Compare<Key> = (a: Key, b: Key) => number;
 
 export function byText(a: string, b: string): number {
   if (a === b) return 0;

@@ -174,7 +174,7 @@ export function appendEvents(tables: Tables, actor: string, events: readonly Eve
   tables.journals.set(actor, journal);
 }
 
-export function timersOf(tables: Tables, actor: string): Iterable<TimerRow> {
+function timersOf(tables: Tables, actor: string): Iterable<TimerRow> {
   return tables.timersByActor.get(actor)?.values() ?? [];
 }
 

@@ -2,7 +2,7 @@
  * Columns of many rows as one parameter each: array literals, which the driver sends as they are,
  * without looking at every element.
  */
-export type Cell = string | number | null;
+type Cell = string | number | null;
 
 /** All that JSON writes as an escape, but for quotes, backslashes and halves of surrogate pairs. */
 const control = /[^ -\uffff]/;

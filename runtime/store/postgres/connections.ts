@@ -89,7 +89,7 @@ export interface Connections {
   close(): Promise<void>;
 }
 
-export interface ConnectionsOptions {
+interface ConnectionsOptions {
   readonly url: string;
   readonly schema: string;
   readonly lanes: number;
@@ -144,7 +144,7 @@ const syntaxOrSchema = "42";
 type LineSource = Omit<Parameters<typeof openLine>[0], "attempt">;
 
 /** Opened by its first use. */
-export function createConnection(source: LineSource): Connection {
+function createConnection(source: LineSource): Connection {
   let opening: Promise<Line> | null = null;
   let current: Line | null = null;
   let attempt = 0;

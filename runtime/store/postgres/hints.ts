@@ -15,7 +15,7 @@ const reconnectMaxMs = 5_000;
 const selfTestMs = 5_000;
 const selfTest = "[]";
 
-export interface HintOptions {
+interface HintOptions {
   readonly url: string;
   readonly schema: string;
   readonly log: Log;

@@ -12,7 +12,7 @@ export interface Answer extends ReadonlyArray<Row> {
   readonly count: number;
 }
 
-export interface LineOptions {
+interface LineOptions {
   readonly url: string;
   readonly schema: string;
   /** Session settings, from the first statement on. */

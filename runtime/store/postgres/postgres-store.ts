@@ -19,7 +19,7 @@ import { createTimerStore } from "./timers.ts";
 import { createWatchStore } from "./watches.ts";
 import { createWorkerStore } from "./workers.ts";
 
-export interface PostgresStoreOptions {
+interface PostgresStoreOptions {
   readonly url: string;
   /** Several stores may share a database under different names; `kantoku` unless given. */
   readonly schema?: string;

@@ -25,7 +25,7 @@ select ${taskColumns.bare}, ${tail} from chosen`;
  * What entered the queue while `acquire` waited for the task is not in that statement's snapshot,
  * and would stand at its head for ever.
  */
-export const leaveQueue = `
+const leaveQueue = `
 delete from kantoku.ready as ready
 where id = any ($1::text::uuid[]) and (
   select tasks.status = 'ready' and tasks.owner is null
@@ -72,7 +72,7 @@ select ${taskColumns.bare} from kantoku.tasks where id = any ($1::text::uuid[])`
 const saveProgress = "update kantoku.tasks set progress = $2::text::json where id = $1::uuid";
 
 /** Roots that ended before, with all that is under them, unless something of that still moves. */
-export const deleteEnded = `
+const deleteEnded = `
 with trees as (
   select roots.id from kantoku.tasks as roots
   where roots.root = roots.id and roots.ended_at < kantoku.instant($1::float8)

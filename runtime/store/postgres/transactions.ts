@@ -3,7 +3,7 @@ import { type Line, LineLost } from "./line.ts";
 import { storeErrorOf } from "./sql-state.ts";
 
 /** What is sent before the first answer is awaited goes out together with the `begin`. */
-export type Steps<T> = (line: Line) => Promise<T>;
+type Steps<T> = (line: Line) => Promise<T>;
 
 /**
  * Takes ownership in more than one statement, one transaction at a time: between its statements

@@ -2,7 +2,7 @@ import { secret } from "./fixture.ts";
 
 /** [name, frame, expected]: a reply, several in the order of an array, or null for silence. */
 export type Case = readonly [string, string, Expected];
-export type Expected = Outcome | readonly Outcome[] | null;
+type Expected = Outcome | readonly Outcome[] | null;
 export type Outcome =
   | { readonly id: unknown; readonly result: unknown }
   | { readonly id: unknown; readonly error: number; readonly message?: string };

@@ -27,7 +27,7 @@ function thrower(failure: unknown): () => never {
 export const secret = "postgres://root:hunter2@db";
 
 /** The methods of the specification's own examples, and some that misbehave in every way known. */
-export const behaviours: Readonly<Record<string, (params: unknown) => unknown>> = {
+const behaviours: Readonly<Record<string, (params: unknown) => unknown>> = {
   subtract: (params) => {
     const named = params as { minuend: number; subtrahend: number };
     const [left = 0, right = 0] = Array.isArray(params)
@@ -61,7 +61,7 @@ export const behaviours: Readonly<Record<string, (params: unknown) => unknown>> 
   "rpc.mine": () => "mine",
 };
 
-export interface Fixture {
+interface Fixture {
   /** What is sent for a frame; null for nothing. */
   answer(frame: string | Uint8Array): Promise<string | null>;
   readonly ran: readonly string[];

@@ -17,7 +17,7 @@ import { ChaosProcess, type ProcessPlan } from "./process.ts";
 import { answersQueries, readStories, tellStory } from "./story.ts";
 import type { WorkerSettings } from "./worker-process.ts";
 
-export interface ClusterOptions {
+interface ClusterOptions {
   readonly nodes: number;
   readonly workers: number;
   /** Of each worker. */
@@ -247,7 +247,7 @@ export class Cluster {
   }
 }
 
-export interface OutageRecord {
+interface OutageRecord {
   readonly kind: "outage";
   readonly at: number;
   until: number;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Call, isKantokuError, type Kantoku } from "../../../sdk/index.ts";
 import { isOutputOf } from "./tasks.ts";
 
-export interface Entry {
+interface Entry {
   readonly key: string;
   readonly call: Call;
   /** Known once a submit was acknowledged. */

@@ -1,7 +1,7 @@
 import type { Call, Kantoku } from "../../../sdk/index.ts";
 import type { Ledger } from "./ledger.ts";
 
-export interface Load {
+interface Load {
   /** Submits nothing more; resolves when everybody has been answered. */
   stop(): Promise<void>;
 }

@@ -6,7 +6,7 @@ import { makeChaosFolder } from "./cluster.ts";
 import { ChaosProcess, type ProcessPlan } from "./process.ts";
 
 /** A data folder whose only users are the processes that a test starts on it. */
-export interface Lone {
+interface Lone {
   readonly dataDir: string;
   spawn(plan: Omit<ProcessPlan, "folder">): ChaosProcess;
   /** Joins the database, so that it can be read; it is left when the test ends. */

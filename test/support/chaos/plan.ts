@@ -8,7 +8,7 @@ export type Deed =
   | { readonly atMs: number; readonly kind: "crashDatabase" }
   | { readonly atMs: number; readonly kind: "submit" | "run"; readonly key: string; call: Call };
 
-export interface PlanShape {
+interface PlanShape {
   readonly seed: number;
   readonly durationMs: number;
   readonly submits: number;

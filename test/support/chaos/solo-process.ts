@@ -2,7 +2,7 @@
 import { start } from "../../../runtime/index.ts";
 import { everything, nap, noop } from "./tasks.ts";
 
-export interface SoloSettings {
+interface SoloSettings {
   readonly dataDir: string;
   /** How many tasks to leave behind: submitted, and still running when their ids are told. */
   readonly leaveBehind: number;

@@ -11,7 +11,7 @@ export interface Story {
   readonly events: readonly StoryEvent[];
 }
 
-export interface StoryEvent {
+interface StoryEvent {
   readonly seq: number;
   readonly type: string;
   /** Epoch milliseconds. */

@@ -5,7 +5,7 @@ interface Given {
   readonly item?: unknown;
 }
 
-export type Functions = Readonly<Record<string, (input: unknown) => unknown>>;
+type Functions = Readonly<Record<string, (input: unknown) => unknown>>;
 
 /** What a graph means, in its shortest form. Throws for a task that is not there or needs itself. */
 export function interpret(graph: Graph, functions: Functions, given: Given = {}): unknown {

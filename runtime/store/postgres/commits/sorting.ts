@@ -19,7 +19,7 @@ export interface Dependents {
 }
 
 /** A batch by what is to be done with its turns, each part in the order in which locks are taken. */
-export interface SortedBatch {
+interface SortedBatch {
   /** By namespace and key. */
   readonly submits: readonly Submit[];
   /** Roots of graphs, and roots that do another again: by key. */
