@@ -16,7 +16,7 @@ import type { TaskActors } from "./task-actors.ts";
 
 /** Between a turn that the database refused and the next try. */
 const refusedPauseMs = 1_000;
-const isOurOwn: ReadonlySet<TaskMessage["type"]> = new Set(["lose", "expire", "abandon"]);
+const ourOwn: ReadonlySet<TaskMessage["type"]> = new Set(["lose", "expire", "abandon"]);
 
 export interface AftermathOptions {
   readonly clock: Clock;
@@ -178,7 +178,7 @@ export class Aftermath {
     for (const message of messages) failCaller(message, failure);
     if (actor.mailbox.length > 0) this.#options.schedule(actor);
     // Nobody says these again; and a task that has no slot now goes back to the queue.
-    const owed = messages.filter(({ type }) => isOurOwn.has(type));
+    const owed = messages.filter(({ type }) => ourOwn.has(type));
     this.#options.clock.after(refusedPauseMs, () => {
       if (!this.#options.actors.holds(actor)) return;
       actor.mailbox.push(...owed);

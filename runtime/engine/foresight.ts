@@ -36,7 +36,7 @@ interface Foretold {
 }
 
 /** The tasks that a turn made and waits for. */
-interface Layout {
+interface LaidOut {
   readonly parent: TaskActor;
   readonly children: readonly {
     readonly actor: TaskActor;
@@ -63,7 +63,7 @@ export class Foresight {
   #outcomeChars = 0;
 
   /** Call once the turn that made them is committed. */
-  learn({ parent, children, members }: Layout): void {
+  learn({ parent, children, members }: LaidOut): void {
     const place = parsePlace(parent.identity);
     if (place === null || children.length > tasksMax) return;
     const tasks = new Map(

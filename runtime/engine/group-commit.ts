@@ -147,13 +147,13 @@ export class GroupCommit {
   }
 
   async #settle(lane: Lane, drafts: readonly Draft[]): Promise<void> {
-    const outcome = await this.#send(lane, drafts);
-    if (outcome.kind === "committed") {
-      this.#meters.committed(turnsOf(drafts), outcome.tookMs);
-      for (const draft of drafts) draft.committed(outcome.committed);
+    const fate = await this.#send(lane, drafts);
+    if (fate.kind === "committed") {
+      this.#meters.committed(turnsOf(drafts), fate.tookMs);
+      for (const draft of drafts) draft.committed(fate.committed);
       return;
     }
-    const { error, wasSent } = outcome;
+    const { error, wasSent } = fate;
     const isDivisible = error.fault !== "fenced";
     if (!isDivisible || drafts.length === 1) {
       if (isDivisible) this.#log.warn("a turn was not committed", { fault: error.fault, error });
@@ -172,7 +172,7 @@ export class GroupCommit {
   }
 
   /** Sends one batch until its fate is known. */
-  async #send(lane: Lane, drafts: readonly Draft[]): Promise<Outcome> {
+  async #send(lane: Lane, drafts: readonly Draft[]): Promise<Fate> {
     lane.lastId += 1;
     const turns = drafts.flatMap((draft) => draft.turns);
     const batch = { node: this.#node, lane: lane.index, id: lane.lastId, turns };
@@ -217,6 +217,6 @@ interface Lane {
   lastId: number;
 }
 
-type Outcome =
+type Fate =
   | { readonly kind: "committed"; readonly committed: Committed; readonly tookMs: number }
   | { readonly kind: "rejected"; readonly error: StoreError; readonly wasSent: boolean };

@@ -14,7 +14,8 @@ interface ReconcileParts {
   readonly losses: WorkerLosses;
 }
 
-interface Claims {
+/** What the store says of a worker's attempts, and what the worker does. */
+interface Accounts {
   /** Tasks that run on the worker, as the store has it. */
   readonly held: readonly string[];
   /** Tokens that the worker says it holds. */
@@ -28,16 +29,16 @@ interface Claims {
 /** W1: holds what the worker lists against what its tasks wait for. */
 export function reconcile(
   worker: WorkerActor,
-  claims: Claims,
+  accounts: Accounts,
   { directory, pool, clock, losses }: ReconcileParts,
 ): Beat {
   const keep: string[] = [];
-  for (const id of claims.held) {
+  for (const id of accounts.held) {
     const actor = directory.get(id);
     const token = actor?.snapshot.context.token;
     if (actor === undefined || token == null) continue;
     const holding = worker.holdings.get(token);
-    if (claims.listed.has(token)) {
+    if (accounts.listed.has(token)) {
       if (holding === undefined) {
         const isSuspected = isSuspect(actor.snapshot.context);
         pool.hold(worker, { token, task: id, isSuspect: isSuspected });
@@ -47,12 +48,12 @@ export function reconcile(
       keep.push(token);
     } else if (holding === undefined || (holding.sentAt !== null && !holding.isReported)) {
       pool.letGo(worker.row.id, token);
-      const reason = claims.isSameProcess ? "undelivered" : "process replaced";
-      losses.lose(id, token, { reason, counts: !claims.isSameProcess && !claims.wasDraining });
+      const reason = accounts.isSameProcess ? "undelivered" : "process replaced";
+      losses.lose(id, token, { reason, counts: !accounts.isSameProcess && !accounts.wasDraining });
     }
   }
   const kept = new Set(keep);
-  const drop = [...claims.listed].filter((token) => !kept.has(token));
+  const drop = [...accounts.listed].filter((token) => !kept.has(token));
   for (const { token, task, sentAt, isReported } of [...worker.holdings.values()]) {
     const actor = directory.get(task);
     const isRunning = actor?.snapshot.context.token === token;
@@ -61,10 +62,10 @@ export function reconcile(
     if (kept.has(token) || isOnItsWay || isReported) continue;
     // Committed before its tasks were read, or while they were: it is sent when all is reconciled.
     const isUnsent = isRunning && sentAt === null;
-    if (isUnsent && (claims.wasHere || claims.held.includes(task))) continue;
-    if (!claims.listed.has(token)) pool.letGo(worker.row.id, token);
+    if (isUnsent && (accounts.wasHere || accounts.held.includes(task))) continue;
+    if (!accounts.listed.has(token)) pool.letGo(worker.row.id, token);
     // The worker was on another node meanwhile, and the task went on there.
-    if (isRunning && !claims.held.includes(task)) directory.forget(task);
+    if (isRunning && !accounts.held.includes(task)) directory.forget(task);
   }
   // They run on until the worker has stopped them, and take its slots that long.
   for (const token of drop) {

@@ -86,14 +86,14 @@ export class Registrations {
 
     const tasks = await store.tasks.acquireOfWorker(node, row.id);
     for (const task of tasks) this.#options.directory.takeIn(task);
-    const claims = {
+    const accounts = {
       held: tasks.map(({ id }) => id),
       listed: new Set(params.attempts ?? []),
       isSameProcess,
       wasDraining: rowBefore?.status === "draining",
       wasHere: rowBefore?.node === node,
     };
-    const beat = reconcile(worker, claims, this.#options);
+    const beat = reconcile(worker, accounts, this.#options);
     if (pool.get(row.id) !== worker) throw replaced();
     worker.port = port;
     this.#sendAgain(worker);

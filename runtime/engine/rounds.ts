@@ -12,10 +12,11 @@ const timersPollMs = 1_000;
 const timersPauseMs = 20;
 const lettersAtOnce = 200;
 const timersAtOnce = 500;
-const tendMs = 1_000;
+const workersPollMs = 1_000;
+const backlogPollMs = 1_000;
 const watchedPollMs = 1_000;
 const watchedAtOnce = 200;
-const retentionMs = 5_000;
+const retentionPollMs = 5_000;
 /** A run that begins this much too late was held up by a stall of this process. */
 const stallMs = 1_000;
 
@@ -50,7 +51,7 @@ export function createRounds(options: RoundsOptions): Rounds {
     if (life.lease.watchedMs >= options.workerLeaseMs) await life.workers.ends.reapExpired();
     await life.workers.ends.reapStranded();
   });
-  const workers = loop("workers", Math.min(tendMs, options.workerLeaseMs / 4), (lateMs) =>
+  const workers = loop("workers", Math.min(workersPollMs, options.workerLeaseMs / 4), (lateMs) =>
     life.workers.ends.tend(lateMs > stallMs ? lateMs : 0),
   );
   // It takes two looks to find one, and no take-over may last longer than one and a half leases.
@@ -71,7 +72,7 @@ export function createRounds(options: RoundsOptions): Rounds {
     const nextMs = (await store.timers.untilNext()) ?? timersPollMs;
     return nextMs > 0 ? nextMs : timersPauseMs;
   });
-  const backlog = loop("backlog", 1_000, async () => {
+  const backlog = loop("backlog", backlogPollMs, async () => {
     life.backlog.releaseStale();
     life.backlog.lookAgain();
   });
@@ -88,7 +89,7 @@ export function createRounds(options: RoundsOptions): Rounds {
   });
   const keptMs = options.retentionMs;
   const retained = keptMs === null ? null : new Retention({ store, clock, keptMs });
-  const retention: Loop = loop("retention", retentionMs, async () => {
+  const retention: Loop = loop("retention", retentionPollMs, async () => {
     if (await retained?.deleteSome()) retention.nudge();
   });
 

@@ -25,7 +25,7 @@ export class WorkerLosses {
   readonly #options: WorkerLossesOptions;
 
   /** Strays that the last look found, too. */
-  #suspects = new Set<string>();
+  #straysBefore = new Set<string>();
 
   constructor(options: WorkerLossesOptions) {
     this.#options = options;
@@ -108,8 +108,8 @@ export class WorkerLosses {
       const actor = directory.get(id);
       return held.has(id) ? actor === undefined : !actor?.isCommitting;
     });
-    const before = this.#suspects;
-    this.#suspects = new Set(strays.map(({ id }) => id));
+    const before = this.#straysBefore;
+    this.#straysBefore = new Set(strays.map(({ id }) => id));
     for (const { id, worker } of strays) {
       if (!before.has(id)) continue;
       if (!held.has(id)) await this.#reclaim(id, worker);

@@ -16,7 +16,7 @@ export interface Outcome {
 }
 
 /** What the ends of its dependencies mean for a task. */
-export type Verdict =
+export type Judgement =
   | { readonly kind: "go" }
   | { readonly kind: "skip"; readonly reason: string }
   | { readonly kind: "fail"; readonly error: TaskError };
@@ -25,7 +25,7 @@ export type Verdict =
  * A failure that nobody allowed goes before a skip: of a branch that was not taken one hears less
  * than of one that broke.
  */
-export function judge(outcomes: readonly Outcome[]): Verdict {
+export function judge(outcomes: readonly Outcome[]): Judgement {
   const broken = outcomes.find((it) => isBroken(it) && it.onFailure === "fail");
   if (broken !== undefined) return { kind: "fail", error: dependencyFailed(broken) };
   const skipped = outcomes.find(({ status }) => status === "skipped");

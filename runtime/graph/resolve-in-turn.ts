@@ -22,8 +22,10 @@ export async function resolveInTurn(
 ): Promise<Resolved> {
   const byName = new Map(given.outcomes.map((outcome) => [outcome.name, outcome]));
   const find = (task: string) => byName.get(nameOf(task, item));
-  const verdict = judge(Array.from(dependenciesOf(vertex), find).filter((it) => it !== undefined));
-  if (verdict.kind !== "go") return verdict;
+  const judgement = judge(
+    Array.from(dependenciesOf(vertex), find).filter((it) => it !== undefined),
+  );
+  if (judgement.kind !== "go") return judgement;
 
   const { scope, preprocess, template } = given;
   const inTurnFor = (sources: readonly Source[]): InTurn => {
@@ -46,8 +48,8 @@ export async function finishInTurn(
   outcomes: readonly Outcome[],
   read: ReadOutputs,
 ): Promise<Finished> {
-  const verdict = judgeLast(whole, outcomes);
-  if (verdict.kind === "fail") return verdict;
+  const judgement = judgeLast(whole, outcomes);
+  if (judgement.kind === "fail") return judgement;
   const { kind, graph, copies } = whole;
   const items = kind === "pipeline" ? [null] : Array.from({ length: copies }, (_, item) => item);
   const names = items.map((item) => nameOf(graph.result, item));

@@ -12,7 +12,7 @@ import {
   type Scope,
 } from "./evaluate.ts";
 import { faultOf } from "./faults.ts";
-import { judge, type Outcome, outputOf, type Verdict } from "./outcome.ts";
+import { type Judgement, judge, type Outcome, outputOf } from "./outcome.ts";
 import { dependenciesOf, nameOf, type Position, sinksOf, sourcesOf, vertexOf } from "./vertices.ts";
 
 /** What a task may do whose dependencies have ended. */
@@ -34,8 +34,8 @@ export async function resolveInput(
   },
 ): Promise<Resolved> {
   const { template, preprocess } = given;
-  const { verdict, scope } = look({ vertex, item }, given);
-  if (verdict.kind !== "go") return verdict;
+  const { judgement, scope } = look({ vertex, item }, given);
+  if (judgement.kind !== "go") return judgement;
   try {
     if (vertex.when !== undefined && !(await holds(vertex.when, { scope, preprocess }))) {
       return unmet;
@@ -56,8 +56,8 @@ export function resolvePlain(
   },
 ): Resolved | null {
   if (sourcesOf(vertex).some(needsPreprocessor)) return null;
-  const { verdict, scope } = look({ vertex, item }, given);
-  if (verdict.kind !== "go") return verdict;
+  const { judgement, scope } = look({ vertex, item }, given);
+  if (judgement.kind !== "go") return judgement;
   if (vertex.when !== undefined && !holdsPlain(vertex.when, scope)) return unmet;
   try {
     return proceed(fillPlain(given.template, vertex.refs ?? [], scope));
@@ -76,7 +76,7 @@ function look(
     readonly scope: Omit<Scope, "valueOf">;
     readonly parse?: (text: JsonText) => unknown;
   },
-): { verdict: Verdict; scope: Scope } {
+): { judgement: Judgement; scope: Scope } {
   const byName = new Map(given.outcomes.map((outcome) => [outcome.name, outcome]));
   const find = (name: string) => byName.get(nameOf(name, item));
   const own = Array.from(dependenciesOf(vertex), find).filter((it) => it !== undefined);
@@ -92,7 +92,7 @@ function look(
       return value;
     },
   };
-  return { verdict: judge(own), scope };
+  return { judgement: judge(own), scope };
 }
 
 export function proceed(value: unknown): Resolved {
@@ -112,8 +112,8 @@ export interface Whole {
 
 /** Decides over a composite all of whose tasks have ended. */
 export function finish({ kind, graph, copies }: Whole, outcomes: readonly Outcome[]): Finished {
-  const verdict = judgeLast({ kind, graph }, outcomes);
-  if (verdict.kind === "fail") return verdict;
+  const judgement = judgeLast({ kind, graph }, outcomes);
+  if (judgement.kind === "fail") return judgement;
   const byName = new Map(outcomes.map((outcome) => [outcome.name, outcome]));
   const resultOf = (item: number | null) => {
     const outcome = byName.get(nameOf(graph.result, item));
@@ -131,7 +131,7 @@ export function finish({ kind, graph, copies }: Whole, outcomes: readonly Outcom
 export function judgeLast(
   { kind, graph }: Pick<Whole, "kind" | "graph">,
   outcomes: readonly Outcome[],
-): Verdict {
+): Judgement {
   const sinks = sinksOf(graph);
   // What failed earlier has been judged by those that waited for it.
   const isLast = ({ name }: Outcome) => sinks.has(kind === "each" ? vertexOf(name) : name);

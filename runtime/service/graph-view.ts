@@ -1,4 +1,4 @@
-import type { GraphNodeView, GraphView } from "../../sdk/protocol/graph.ts";
+import type { GraphTaskView, GraphView } from "../../sdk/protocol/graph.ts";
 import { limits } from "../../sdk/protocol/limits.ts";
 import type { TaskRow } from "../store/rows.ts";
 import type { Store } from "../store/store.ts";
@@ -16,12 +16,12 @@ export async function viewGraph(store: Store, namespace: string, root: string): 
   ]);
   return {
     root,
-    tasks: rows.map(toNode),
+    tasks: rows.map(toGraphTask),
     edges: edges.map(({ dependency, dependent }) => ({ from: dependency, to: dependent })),
   };
 }
 
-function toNode({ id, definition, status, parent, place }: TaskRow): GraphNodeView {
+function toGraphTask({ id, definition, status, parent, place }: TaskRow): GraphTaskView {
   return {
     id,
     name: place?.name ?? definition,

@@ -1,4 +1,4 @@
-import { isEnded, type TaskView, type WaitingFor } from "../../sdk/protocol/task.ts";
+import { isEnded, type WaitingFor, type WorkerView } from "../../sdk/protocol/task.ts";
 import type { TaskContext } from "../machines/task.context.ts";
 import type { TaskRow, WorkerRow } from "../store/rows.ts";
 import type { Store } from "../store/store.ts";
@@ -128,13 +128,8 @@ async function explainQueue(store: Store, row: TaskRow, now: number): Promise<Wa
 }
 
 function serves(worker: WorkerRow, row: TaskRow): boolean {
-  const definitions = JSON.parse(worker.definitions) as TaskViewDefinitions;
+  const definitions = JSON.parse(worker.definitions) as WorkerView["definitions"];
   return definitions.some(
     (it) => it.name === row.definition && (row.version === "" || it.version === row.version),
   );
 }
-
-type TaskViewDefinitions = readonly {
-  readonly name: string;
-  readonly version: TaskView["version"];
-}[];

@@ -19,7 +19,8 @@ import type { Batch, Committed } from "./turns.ts";
  * - `fenced`: the node's lease row is gone or expired; nothing was written.
  * - `stale`: a turn's expected seq or owner does not match; nothing was written. `actors` may name them.
  * - `refused`: the database refuses some row of the batch (22xxx, 23xxx); nothing was written.
- * - `contended`: deadlock or serialization failure; nothing was written, send again.
+ * - `contended`: deadlock, serialization failure, or no end in a statement's time; nothing was
+ *   written, send again.
  * - `unknown`: the connection ended after the commit was sent; send the identical batch again.
  * - `unavailable`: the database cannot be reached or is starting; nothing was sent.
  */

@@ -1,16 +1,16 @@
-import type { Graph, GraphNodeView, GraphTask, GraphView, Source } from "../protocol/graph.ts";
+import type { Graph, GraphTask, GraphTaskView, GraphView, Source } from "../protocol/graph.ts";
 
 /** A graph that does not run yet as if it were one that does: ids are paths, statuses are empty. */
 export function pictureOf(name: string, graph: Graph): GraphView {
   const root = { id: name, name, kind: "pipeline", definition: name, status: "" } as const;
-  const tasks: GraphNodeView[] = [root];
+  const tasks: GraphTaskView[] = [root];
   const edges: { from: string; to: string }[] = [];
   addTasks(graph, name, { tasks, edges });
   return { root: name, tasks, edges };
 }
 
 interface Picture {
-  readonly tasks: GraphNodeView[];
+  readonly tasks: GraphTaskView[];
   readonly edges: { from: string; to: string }[];
 }
 
@@ -27,7 +27,7 @@ function addTasks(graph: Graph, parent: string, picture: Picture): void {
   }
 }
 
-function kindOf(task: GraphTask): GraphNodeView["kind"] {
+function kindOf(task: GraphTask): GraphTaskView["kind"] {
   if ("each" in task) return "each";
   if ("value" in task) return "value";
   return "graph" in task ? "pipeline" : "task";

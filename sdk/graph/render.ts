@@ -1,11 +1,11 @@
-import type { GraphNodeView, GraphView } from "../protocol/graph.ts";
+import type { GraphTaskView, GraphView } from "../protocol/graph.ts";
 import { dependenciesFirst } from "./drawing-order.ts";
 
 /** One line of a drawn tree: where it hangs, and what hangs there. */
 export interface TreeLine {
   /** The lines that lead to it: `│  ├─ `. */
   readonly indent: string;
-  readonly task: GraphNodeView;
+  readonly task: GraphTaskView;
   /** Names of the tasks beside it that have to end before it starts. */
   readonly after: readonly string[];
 }
@@ -19,8 +19,8 @@ export function toTreeLines(view: GraphView): readonly TreeLine[] {
 }
 
 interface Plan {
-  readonly children: ReadonlyMap<string | undefined, readonly GraphNodeView[]>;
-  readonly byId: ReadonlyMap<string, GraphNodeView>;
+  readonly children: ReadonlyMap<string | undefined, readonly GraphTaskView[]>;
+  readonly byId: ReadonlyMap<string, GraphTaskView>;
   readonly before: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -46,7 +46,7 @@ function linesUnder(parent: string, margin: string, plan: Plan): readonly TreeLi
   });
 }
 
-function namesBefore({ id, parent }: GraphNodeView, { before, byId }: Plan): readonly string[] {
+function namesBefore({ id, parent }: GraphTaskView, { before, byId }: Plan): readonly string[] {
   return (before.get(id) ?? []).flatMap((it) => {
     const dependency = byId.get(it);
     return dependency?.parent === parent && dependency !== undefined ? [dependency.name] : [];
@@ -94,7 +94,7 @@ interface Boxes {
   readonly margin: string;
 }
 
-function boxLines(tasks: readonly GraphNodeView[], boxes: Boxes): readonly string[] {
+function boxLines(tasks: readonly GraphTaskView[], boxes: Boxes): readonly string[] {
   const { children, marks, margin } = boxes;
   return tasks.flatMap((task) => {
     const under = children.get(task.id) ?? [];
@@ -110,7 +110,7 @@ function boxLines(tasks: readonly GraphNodeView[], boxes: Boxes): readonly strin
   });
 }
 
-function mermaidLabel({ name, definition, status }: GraphNodeView): string {
+function mermaidLabel({ name, definition, status }: GraphTaskView): string {
   const title = name === definition ? name : `${name}: ${definition}`;
   return `${title}<br/>${status}`.replaceAll(/[^\w .:/<>-]/g, (it) => `#${it.codePointAt(0)};`);
 }

@@ -87,12 +87,12 @@ export interface Graph {
 /** The graph of a running or ended root, as `task.graph` tells it. */
 export interface GraphView {
   readonly root: string;
-  readonly tasks: readonly GraphNodeView[];
+  readonly tasks: readonly GraphTaskView[];
   /** `from` has to end before `to` starts; both are task ids. */
   readonly edges: readonly { readonly from: string; readonly to: string }[];
 }
 
-export interface GraphNodeView {
+export interface GraphTaskView {
   readonly id: string;
   /** Its name in its graph; a child's is `definition#occurrence`, an item's its index. */
   readonly name: string;
