@@ -1,4 +1,5 @@
 import { KantokuError } from "../sdk/errors.ts";
+import { namespaceDefault } from "../sdk/protocol/limits.ts";
 import type { Service } from "../sdk/protocol/service.ts";
 import type { Bounds } from "./bounds.ts";
 import { type Call, Calls } from "./calls.ts";
@@ -21,8 +22,6 @@ export interface House {
   readonly log: Log;
 }
 
-const defaultNamespace = "default";
-
 /** Who calls, for which namespace, and what runs for it: a socket's life, or one HTTP request's. */
 export class Session {
   readonly id: string;
@@ -30,7 +29,7 @@ export class Session {
   readonly calls: Calls<Session>;
   /** How messages reach the peer unasked; null where they cannot. */
   readonly push: Push | null;
-  #namespace = defaultNamespace;
+  #namespace = namespaceDefault;
   #service: Service | null = null;
   readonly #toService: (namespace: string) => Service;
   readonly #log: Log;

@@ -1,5 +1,5 @@
 import { type AnyDefinition, createClient, type Kantoku } from "../sdk/index.ts";
-import { namespaceDefault } from "./node.ts";
+import { namespaceDefault } from "../sdk/protocol/limits.ts";
 import { type OpenNodeOptions, openNode } from "./open-node.ts";
 
 export type { Node, NodeOptions } from "./node.ts";

@@ -36,10 +36,6 @@ export interface Node {
   stop(): Promise<void>;
 }
 
-const namespaceDefault = "default";
-
-export { namespaceDefault };
-
 /** Joins the other nodes of the store, or is the only one. */
 export async function startNode(options: NodeOptions): Promise<Node> {
   const { clock = systemClock, entropy = systemEntropy, log = createJsonLog() } = options;

@@ -2,7 +2,6 @@ import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openEmbeddedDatabase } from "./embedded/index.ts";
 import { type Node, type NodeOptions, startNode } from "./node.ts";
-import { systemClock } from "./ports/clock.ts";
 import { createJsonLog } from "./ports/log.ts";
 import { openPostgresStore } from "./store/postgres/postgres-store.ts";
 import { isStoreError, nodeLeaseMsDefault } from "./store/store.ts";
@@ -44,7 +43,7 @@ async function startOn(url: string, options: OpenNodeOptions): Promise<Node> {
   const { nodeLeaseMs = nodeLeaseMsDefault } = options;
   const store = await openPostgresStore({ url, schema, lanes, nodeLeaseMs, log });
   try {
-    return await startNode({ clock: systemClock, ...options, log, lanes, nodeLeaseMs, store });
+    return await startNode({ ...options, log, lanes, nodeLeaseMs, store });
   } catch (error) {
     await store.close();
     throw error;

@@ -1,10 +1,8 @@
 import { SpanKind } from "@opentelemetry/api";
+import { anonymousGraph } from "../../sdk/protocol/limits.ts";
 import type { GraphSubmit, SubmitParams } from "../../sdk/protocol/service.ts";
 import { traceSubmission } from "../../sdk/telemetry/submission-span.ts";
 import { liveTracer } from "../../sdk/telemetry/tracer.ts";
-
-/** What a graph without a name has for a definition. */
-const graphsAreCalled = "pipeline";
 
 /**
  * Serves a submission under a span between the caller's and the attempts': what was submitted by a
@@ -19,7 +17,7 @@ export function underServerSpan<
 ): Promise<Answer> {
   const tracer = liveTracer();
   if (tracer === undefined) return serve(params);
-  const definition = "graph" in params ? graphsAreCalled : params.definition;
+  const definition = "graph" in params ? anonymousGraph : params.definition;
   return traceSubmission(
     async (traced, submitted) => {
       const answer = await serve(traced);

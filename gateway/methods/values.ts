@@ -23,11 +23,10 @@ export const id = z.string().regex(/^[\x21-\x7e]{1,200}$/, { error: "is not an i
 export const key = text(limits.keyLengthMax);
 /** Epoch milliseconds, as far as a JavaScript date goes. */
 export const instant = z.int().min(0).max(8.64e15);
-/** At most a hundred years: longer is a mistake in the unit. */
-export const durationMs = z
-  .int()
-  .min(1)
-  .max(100 * 366 * 86_400_000);
+/** A hundred years: longer is a mistake in the unit. */
+const durationMsMax = 100 * 366 * 86_400_000;
+export const durationMs = z.int().min(1).max(durationMsMax);
+const delayMs = z.int().min(0).max(durationMsMax);
 export const waitMs = z.int().min(0).max(limits.waitMsMax);
 /** A journal's places are 32-bit integers. */
 export const seqMax = 2 ** 31 - 1;
@@ -67,18 +66,8 @@ export const retry = z
   .strictObject({
     maxAttempts: z.exactOptional(z.int().min(1).max(1_000_000)),
     backoff: z.exactOptional(z.enum(["exponential", "fixed"])),
-    minMs: z.exactOptional(
-      z
-        .int()
-        .min(0)
-        .max(100 * 366 * 86_400_000),
-    ),
-    maxMs: z.exactOptional(
-      z
-        .int()
-        .min(0)
-        .max(100 * 366 * 86_400_000),
-    ),
+    minMs: z.exactOptional(delayMs),
+    maxMs: z.exactOptional(delayMs),
   })
   .refine(({ minMs, maxMs }) => minMs === undefined || maxMs === undefined || minMs <= maxMs, {
     path: ["maxMs"],

@@ -1,6 +1,6 @@
 import { KantokuError } from "../../sdk/errors.ts";
 import type { Graph } from "../../sdk/protocol/graph.ts";
-import { limits } from "../../sdk/protocol/limits.ts";
+import { anonymousGraph, limits } from "../../sdk/protocol/limits.ts";
 import type { GraphSubmit, SubmitParams, Submitted } from "../../sdk/protocol/service.ts";
 import { encodePayload } from "../../sdk/values/payload.ts";
 import { bytesOfIdentity } from "../engine/bytes.ts";
@@ -19,8 +19,6 @@ import { type CheckedSubmit, checkSubmit } from "./submit-check.ts";
 /** Between two looks at a parent whose row was locked: about the time of a commit. */
 const parentPauseMs = 5;
 const parentTriesMax = 10;
-/** The definition of a graph that has no name. */
-const anonymous = "pipeline";
 
 /** Takes submits in: checks, bounds, idempotency keys. One for a node, all namespaces. */
 export class Submissions {
@@ -56,7 +54,7 @@ export class Submissions {
     const text = encodePayload(given, { at: "graph", bytesMax: limits.frameToServerBytesMax });
     const graph = JSON.parse(text) as Graph;
     assertGraph(graph, this.#engine.preprocessing);
-    const checked = checkSubmit({ ...rest, definition: anonymous });
+    const checked = checkSubmit({ ...rest, definition: anonymousGraph });
     const child = await this.#childOf(namespace, params);
     return this.#submitTask({ namespace, checked, graph, child });
   }

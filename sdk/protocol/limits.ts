@@ -44,5 +44,11 @@ export const limits = {
 /** Of a task that says none; smaller is first. */
 export const priorityDefault = 10;
 
+/** Of whoever names none. */
+export const namespaceDefault = "default";
+
+/** What the root of a graph that has no name is a task of. */
+export const anonymousGraph = "pipeline";
+
 /** Names of definitions, workers, steps and namespaces; versions are written alike. */
 export const namePattern = /^[A-Za-z0-9_.:/-]{1,200}$/;
