@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { isRecord } from "../sdk/values/record.ts";
 import { UsageError } from "./usage-error.ts";
 
 export const configFileName = "kantoku.config.ts";
@@ -15,9 +16,7 @@ export async function loadConfig(folder: string): Promise<Readonly<Record<string
   if (!existsSync(file)) return {};
   const loaded = await importConfig(file);
   const config = loaded["default"] ?? loaded["config"];
-  if (typeof config === "object" && config !== null && !Array.isArray(config)) {
-    return config as Readonly<Record<string, unknown>>;
-  }
+  if (isRecord(config)) return config;
   throw new UsageError(
     `${configFileName} must export an object, as its default or under the name "config"`,
   );

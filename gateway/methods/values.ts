@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Graph } from "../../sdk/protocol/graph.ts";
 import { limits, namePattern } from "../../sdk/protocol/limits.ts";
 import { type TaskError, type TaskRef, taskStatuses } from "../../sdk/protocol/task.ts";
+import { isRecord } from "../../sdk/values/record.ts";
 
 /** PostgreSQL's text holds neither NUL nor half a character, and must not change either silently. */
 export function text(lengthMax: number): z.ZodString {
@@ -79,9 +80,7 @@ export const retry = z
  * would lose members. graph-schema.ts describes it.
  */
 export const graph = z
-  .custom<Graph>((value) => typeof value === "object" && value !== null && !Array.isArray(value), {
-    error: "must be an object",
-  })
+  .custom<Graph>(isRecord, { error: "must be an object" })
   .meta({ id: "Graph" });
 
 export const status = z.enum(taskStatuses);

@@ -1,3 +1,4 @@
+import { isRecord } from "../../sdk/values/record.ts";
 import { errorReply, type MessageId, type Reply } from "./reply.ts";
 
 /** A valid request; without `id` it is a notification and is never answered. */
@@ -18,10 +19,8 @@ const idLengthMax = 256;
 
 /** The shape of JSON-RPC 2.0 section 4. An invalid message with a usable id gets that id echoed. */
 export function parseMessage(value: unknown): Message {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    return invalid(null, "a message is an object");
-  }
-  const { jsonrpc, method, params, id, result, error } = value as Record<string, unknown>;
+  if (!isRecord(value)) return invalid(null, "a message is an object");
+  const { jsonrpc, method, params, id, result, error } = value;
   if (method === undefined && (result !== undefined || error !== undefined)) {
     return { kind: "response" };
   }

@@ -1,5 +1,6 @@
 import type { FailurePolicy, Graph, GraphTask, Source } from "../../sdk/protocol/graph.ts";
 import { limits, namePattern } from "../../sdk/protocol/limits.ts";
+import { isRecord } from "../../sdk/values/record.ts";
 import { cyclesIn } from "./cycle.ts";
 import { isPointer, misplacedIn } from "./pointer.ts";
 
@@ -216,10 +217,6 @@ class GraphCheck {
   #note(path: string, message: string): void {
     if (this.problems.length < problemsMax) this.problems.push({ path, message });
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function quoted(name: unknown): string {

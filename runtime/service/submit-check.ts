@@ -4,6 +4,7 @@ import { limits, namePattern, priorityDefault } from "../../sdk/protocol/limits.
 import type { SubmitParams } from "../../sdk/protocol/service.ts";
 import type { RetryPolicy } from "../../sdk/protocol/task.ts";
 import { encodePayload } from "../../sdk/values/payload.ts";
+import { isRecord } from "../../sdk/values/record.ts";
 import { askedOf } from "../engine/policy.ts";
 import type { GraphProblem } from "../graph/check.ts";
 import type { Asked } from "../machines/task.events.ts";
@@ -107,7 +108,7 @@ const ofRetry: ReadonlySet<string> = new Set(["maxAttempts", "backoff", "minMs",
 
 function checkRetry(retry: RetryPolicy): RetryPolicy {
   const given: unknown = retry;
-  if (!isObject(given)) throw invalid("retry", "must be an object");
+  if (!isRecord(given)) throw invalid("retry", "must be an object");
   const unknown = Object.keys(given).find((name) => !ofRetry.has(name));
   if (unknown !== undefined) throw invalid(`retry.${unknown}`.slice(0, 300), "is unknown here");
   const { maxAttempts, backoff, minMs, maxMs } = retry;
@@ -132,7 +133,7 @@ function checkRetry(retry: RetryPolicy): RetryPolicy {
 
 /** Labels are strings under names: they are indexed and compared. */
 export function encodeLabels(labels: Readonly<Record<string, string>>): JsonText {
-  if (!isObject(labels)) throw invalid("labels", "must be an object of strings");
+  if (!isRecord(labels)) throw invalid("labels", "must be an object of strings");
   for (const [name, value] of Object.entries(labels)) {
     if (typeof value !== "string") throw invalid(`labels.${name}`, "must be a string");
   }
@@ -140,17 +141,13 @@ export function encodeLabels(labels: Readonly<Record<string, string>>): JsonText
 }
 
 function encodeMetadata(metadata: Readonly<Record<string, unknown>>): JsonText {
-  if (!isObject(metadata)) throw invalid("metadata", "must be an object");
+  if (!isRecord(metadata)) throw invalid("metadata", "must be an object");
   return encodePayload(metadata, { at: "metadata", bytesMax: limits.attributesBytesMax });
 }
 
 function isKey(key: unknown): boolean {
   if (typeof key !== "string" || key.length > limits.keyLengthMax) return false;
   return keyPattern.test(key);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function checkNumber(path: string, value: number, range: { min: number; max: number }): void {

@@ -1,6 +1,7 @@
 import { KantokuError } from "../errors.ts";
 import { type ErrorCode, errorCodes, toErrorCode } from "../protocol/error-code.ts";
 import { limits } from "../protocol/limits.ts";
+import { isRecord } from "../values/record.ts";
 
 type Members = Readonly<Record<string, unknown>>;
 
@@ -24,7 +25,7 @@ export function readFrame(data: unknown): readonly Incoming[] | undefined {
   try {
     const value: unknown = JSON.parse(data);
     if (Array.isArray(value)) return value.map(readMessage);
-    return isMembers(value) ? [readMessage(value)] : undefined;
+    return isRecord(value) ? [readMessage(value)] : undefined;
   } catch {
     return undefined;
   }
@@ -71,12 +72,12 @@ function utf8Bytes(text: string): number {
 }
 
 function readMessage(value: unknown): Incoming {
-  if (!isMembers(value)) return { kind: "ignored" };
+  if (!isRecord(value)) return { kind: "ignored" };
   const { id, method, params, result, error } = value as Members & Record<string, unknown>;
   if (typeof method === "string") {
-    return { kind: "notification", method, params: isMembers(params) ? params : {} };
+    return { kind: "notification", method, params: isRecord(params) ? params : {} };
   }
-  if (isMembers(error)) {
+  if (isRecord(error)) {
     const read = readError(error);
     return typeof id === "number"
       ? { kind: "error", id, error: read }
@@ -86,7 +87,7 @@ function readMessage(value: unknown): Incoming {
 }
 
 function readError({ code, message, data }: Members & Record<string, unknown>): KantokuError {
-  const facts = isMembers(data) ? data : {};
+  const facts = isRecord(data) ? data : {};
   const named = facts["code"];
   return new KantokuError(
     isErrorCode(named) ? named : toErrorCode(Number(code)),
@@ -97,8 +98,4 @@ function readError({ code, message, data }: Members & Record<string, unknown>): 
 
 function isErrorCode(code: unknown): code is ErrorCode {
   return typeof code === "string" && Object.hasOwn(errorCodes, code);
-}
-
-function isMembers(value: unknown): value is Members {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

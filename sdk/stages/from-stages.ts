@@ -1,8 +1,9 @@
 import { KantokuError } from "../errors.ts";
 import type { DefinitionVertex, Graph, GraphVertex } from "../protocol/graph.ts";
 import { namePattern } from "../protocol/limits.ts";
+import { isRecord } from "../values/record.ts";
 import type { Complain, DocumentProblem } from "./problems.ts";
-import { isRecord, type Job, readJob } from "./read-job.ts";
+import { type Job, readJob } from "./read-job.ts";
 
 export interface StagePipeline {
   readonly name?: string;

@@ -1,4 +1,5 @@
 import { limits, namePattern, priorityDefault } from "../protocol/limits.ts";
+import { isRecord } from "../values/record.ts";
 import type { Complain } from "./problems.ts";
 
 /** A job as a stage document has it, its defaults filled in. */
@@ -102,10 +103,6 @@ interface GoodJob {
   readonly retry_attempt?: number;
   readonly allow_failure?: boolean;
   readonly timeout?: number;
-}
-
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function isIntegerWithin(value: unknown, { min, max }: { min: number; max: number }): boolean {
