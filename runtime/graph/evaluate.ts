@@ -1,7 +1,7 @@
 import type { Condition, Ref, Source } from "../../sdk/protocol/graph.ts";
 import { canonicalJson } from "../../sdk/values/canonical.ts";
 import { pick, putAll } from "./pointer.ts";
-import { withParts } from "./vertices.ts";
+import { needsPreprocessor } from "./vertices.ts";
 
 /** What the sources of a vertex may speak of. */
 export interface Scope {
@@ -85,9 +85,4 @@ export function plainBase(source: Source, scope: Scope): unknown {
   return Object.fromEntries(
     Object.entries(source.all).map(([name, part]) => [name, plainValue(part, scope)]),
   );
-}
-
-export function needsPreprocessor(source: Source): boolean {
-  for (const { preprocessor } of withParts(source)) if (preprocessor !== undefined) return true;
-  return false;
 }

@@ -2,18 +2,18 @@ import type { Graph, GraphTask } from "../../sdk/protocol/graph.ts";
 import type { TaskError } from "../../sdk/protocol/task.ts";
 import { encodePayload } from "../../sdk/values/payload.ts";
 import type { JsonText } from "../store/rows.ts";
-import {
-  fill,
-  fillPlain,
-  holds,
-  holdsPlain,
-  needsPreprocessor,
-  type Preprocess,
-  type Scope,
-} from "./evaluate.ts";
+import { fill, fillPlain, holds, holdsPlain, type Preprocess, type Scope } from "./evaluate.ts";
 import { faultOf } from "./faults.ts";
 import { type Judgement, judge, type Outcome, outputOf } from "./outcome.ts";
-import { dependenciesOf, nameOf, type Position, sinksOf, sourcesOf, vertexOf } from "./vertices.ts";
+import {
+  dependenciesOf,
+  nameOf,
+  needsPreprocessor,
+  type Position,
+  sinksOf,
+  sourcesOf,
+  vertexOf,
+} from "./vertices.ts";
 
 /** What a task may do whose dependencies have ended. */
 export type Resolved =

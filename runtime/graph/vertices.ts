@@ -44,6 +44,11 @@ export function* withParts(source: Source): Generator<Source> {
   if ("all" in source) for (const part of Object.values(source.all)) yield* withParts(part);
 }
 
+export function needsPreprocessor(source: Source): boolean {
+  for (const { preprocessor } of withParts(source)) if (preprocessor !== undefined) return true;
+  return false;
+}
+
 /** The names of the tasks whose outputs are wanted, in the order in which sources speak of them. */
 export function tasksOf(sources: readonly Source[]): ReadonlySet<string> {
   const names = new Set<string>();
@@ -61,9 +66,7 @@ export function dependenciesOf(vertex: GraphTask): ReadonlySet<string> {
 /** Nothing has to end, and nobody's code has to run, for its input to be known. */
 export function isPlain(vertex: GraphTask): boolean {
   if (vertex.when !== undefined || dependenciesOf(vertex).size > 0) return false;
-  return sourcesOf(vertex).every((source) =>
-    [...withParts(source)].every(({ preprocessor }) => preprocessor === undefined),
-  );
+  return !sourcesOf(vertex).some(needsPreprocessor);
 }
 
 /** The tasks whose failures are the failure of the whole: those nobody waits for, and the result. */
