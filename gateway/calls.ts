@@ -84,7 +84,7 @@ export class Calls<Session> {
       deliver(refusal);
       return;
     }
-    const deadlineAt = this.#clock.now() + this.#bounds.callDeadlineMs;
+    const deadlineAt = this.#clock.monotonic() + this.#bounds.callDeadlineMs;
     const call = new Call(session, { id, deliver, deadlineAt });
     this.#open.add(call);
     void this.#dispatch(request, call).then((reply) => this.#finish(call, reply));

@@ -1,13 +1,13 @@
-/** The gateway's only source of time, so that tests turn it by hand. */
+/** The gateway's only source of time, so that tests turn it by hand. It asks nobody for the date. */
 export interface Clock {
-  /** Monotonic milliseconds; only differences mean anything. */
-  now(): number;
+  /** Milliseconds that only grow; for measuring. */
+  monotonic(): number;
   /** Runs `beat` every `everyMs` until the returned function is called. */
   every(everyMs: number, beat: () => void): () => void;
 }
 
 export const systemClock: Clock = {
-  now: () => performance.now(),
+  monotonic: () => performance.now(),
   every: (everyMs, beat) => {
     const timer = setInterval(beat, everyMs);
     return () => clearInterval(timer);

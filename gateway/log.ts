@@ -1,5 +1,6 @@
 export type LogFields = Readonly<Record<string, unknown>>;
 
+/** What the gateway needs of a log; the runtime's fits. */
 export interface Log {
   info(message: string, fields: LogFields): void;
   warn(message: string, fields: LogFields): void;

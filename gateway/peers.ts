@@ -33,7 +33,7 @@ export class Peers {
 
   constructor(house: House) {
     this.#house = house;
-    this.#beatAt = house.clock.now();
+    this.#beatAt = house.clock.monotonic();
     this.#stopBeating = house.clock.every(beatMs, () => this.#beat(house.clock));
   }
 
@@ -92,12 +92,12 @@ export class Peers {
       socket.drain(Math.floor(entropy.random() * reconnectSpreadMs));
     }
     for (const post of this.#posts) post.calls.drain();
-    const drainedBy = clock.now() + bounds.drainMs;
-    await Promise.race([this.#idle(), this.#until(() => clock.now() >= drainedBy)]);
+    const drainedBy = clock.monotonic() + bounds.drainMs;
+    await Promise.race([this.#idle(), this.#until(() => clock.monotonic() >= drainedBy)]);
     for (const post of this.#posts) post.calls.endAll();
     for (const socket of this.#sockets) socket.restart();
-    const closedBy = clock.now() + bounds.closeMs;
-    await this.#until(() => this.#isEmpty() || clock.now() >= closedBy);
+    const closedBy = clock.monotonic() + bounds.closeMs;
+    await this.#until(() => this.#isEmpty() || clock.monotonic() >= closedBy);
     for (const socket of this.#sockets) socket.terminate();
     this.#stopBeating();
   }
@@ -129,7 +129,7 @@ export class Peers {
   }
 
   #beat(clock: Clock): void {
-    const now = clock.now();
+    const now = clock.monotonic();
     const isLate = now - this.#beatAt > stallMs;
     this.#beatAt = now;
     this.#notice();

@@ -36,7 +36,7 @@ export class SocketSession {
     this.#push = new Push(this.#outbox, house.bounds);
     const reads = new Reads(house.bounds.readsMax);
     this.session = new Session(house, { push: this.#push, reads });
-    this.#pingedAt = house.clock.now();
+    this.#pingedAt = house.clock.monotonic();
     this.#exchange = this.#createExchange();
   }
 
@@ -83,7 +83,7 @@ export class SocketSession {
 
   close(why: keyof typeof closeCodes, reason: string): void {
     if (this.#closingAt !== null) return;
-    this.#closingAt = this.#house.clock.now();
+    this.#closingAt = this.#house.clock.monotonic();
     this.#push.close();
     // Nothing is sent behind a close frame, and a peer that does not read may not answer it.
     this.session.leave();

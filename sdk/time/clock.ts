@@ -1,4 +1,4 @@
-/** The SDK's only source of time, so that tests turn it by hand. */
+/** The SDK's only source of time, so that tests turn it by hand; the runtime's fits. */
 export interface Clock {
   /** Epoch milliseconds. */
   now(): number;

@@ -9,7 +9,7 @@ export class HandClock implements Clock {
     dueAt: number;
   }>();
 
-  now(): number {
+  monotonic(): number {
     return this.#now;
   }
 
