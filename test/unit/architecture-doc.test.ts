@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { invariants } from "../../runtime/store/invariants.ts";
@@ -14,6 +14,13 @@ const page = read("docs/ARCHITECTURE.md");
 describe("ARCHITECTURE.md shows what is there", () => {
   test("the layers", () => {
     expect(tableBelow("## The layers")).toBe(layerTable());
+  });
+
+  test("every file of the engine, once", () => {
+    const shown = rowsBelow("### The files of the engine", page).flatMap(([, files = ""]) =>
+      Array.from(files.matchAll(/`([\w-]+)`/g), ([, name]) => `${name}.ts`),
+    );
+    expect(shown.toSorted()).toEqual(readdirSync(join(root, "runtime/engine")).toSorted());
   });
 
   test("the transitions of the machines", () => {
