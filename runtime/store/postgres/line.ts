@@ -34,7 +34,7 @@ interface LineOptions {
 
 /**
  * One connection for one life of its socket. Owns: everything that the driver does surprisingly
- * when a connection ends. Does not own: opening another one, see connections.ts.
+ * when a connection ends. Does not own: opening another one, see connection.ts.
  *
  * N1. What is sent is pipelined, in the order of the calls.
  * N2. A lost line stays lost. The driver's own pool would go on with the rest of a half-sent

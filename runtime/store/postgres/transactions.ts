@@ -1,4 +1,4 @@
-import type { Connection } from "./connections.ts";
+import type { Connection } from "./connection.ts";
 import { type Line, LineLost } from "./line.ts";
 import { storeErrorOf } from "./sql-state.ts";
 

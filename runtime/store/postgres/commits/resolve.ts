@@ -1,7 +1,7 @@
 import { StoreError } from "../../store.ts";
 import type { Batch, Committed } from "../../turns.ts";
 import { plainArray } from "../arrays.ts";
-import type { Connection } from "../connections.ts";
+import type { Connection } from "../connection.ts";
 import { idOf } from "../rows.ts";
 import { sortTurns } from "./sorting.ts";
 
