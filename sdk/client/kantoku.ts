@@ -19,8 +19,8 @@ import { type Clock, systemClock } from "../time/clock.ts";
 import { newId } from "../values/id.ts";
 import { serve, type WorkerHandle, type WorkOptions } from "../worker/serve.ts";
 import { type HandleParts, TaskHandle } from "./handle.ts";
+import { KnownPipelines } from "./known-pipelines.ts";
 import { outcomeOf } from "./outcome.ts";
-import { Registrations } from "./registrations.ts";
 import {
   type RunOptions,
   type Submission,
@@ -78,14 +78,14 @@ class ServiceClient implements Kantoku {
   readonly #workers = new Set<WorkerHandle>();
   /** From the call on until the worker has ended. */
   readonly #workerNames = new Set<string>();
-  readonly #registrations: Registrations;
+  readonly #pipelines: KnownPipelines;
   readonly #closing = new AbortController();
   #closed: Promise<void> | undefined;
 
   constructor(service: Service, options: ClientOptions) {
     this.#service = service;
     this.#options = options;
-    this.#registrations = new Registrations(service);
+    this.#pipelines = new KnownPipelines(service);
   }
 
   run<Output>(given: Runnable<Output>, options: RunOptions = {}): Promise<Output> {
@@ -235,7 +235,7 @@ class ServiceClient implements Kantoku {
         });
       if (pipelines.length === 0) return sent();
       return checkInputs(inputs)
-        .then(() => this.#registrations.ensure(pipelines))
+        .then(() => this.#pipelines.ensure(pipelines))
         .then(sent);
     } catch (error) {
       return Promise.reject(error);

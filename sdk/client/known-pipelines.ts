@@ -2,8 +2,8 @@ import { KantokuError } from "../errors.ts";
 import type { AnyPipeline } from "../graph/pipeline.ts";
 import type { Service } from "../protocol/service.ts";
 
-/** Makes pipelines known before the first call of theirs is sent, once for each client. */
-export class Registrations {
+/** The pipelines that a client has made known: each once, before the first call of it is sent. */
+export class KnownPipelines {
   readonly #service: Pick<Service, "registerPipeline">;
   readonly #made = new WeakMap<AnyPipeline, Promise<void>>();
 

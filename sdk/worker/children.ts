@@ -1,6 +1,6 @@
 import type { CallData } from "../call.ts";
+import { KnownPipelines } from "../client/known-pipelines.ts";
 import { outcomeById } from "../client/outcome.ts";
-import { Registrations } from "../client/registrations.ts";
 import { toSubmission } from "../client/submission.ts";
 import type { ChildHandle, ChildOptions } from "../context.ts";
 import { KantokuError } from "../errors.ts";
@@ -9,9 +9,9 @@ import { type Runnable, toCall } from "../graph/value.ts";
 import type { RunResult, Service } from "../protocol/service.ts";
 import type { TaskRef } from "../protocol/task.ts";
 import type { Attempt } from "./attempt.ts";
-import { type Persistence, untilAnswered } from "./until-answered.ts";
+import { type Patience, untilAnswered } from "./until-answered.ts";
 
-interface ChildrenParts extends Persistence {
+interface ChildrenParts extends Patience {
   readonly service: Service;
 }
 
@@ -22,14 +22,14 @@ interface ChildrenParts extends Persistence {
 export class Children {
   readonly #attempt: Attempt;
   readonly #parts: ChildrenParts;
-  readonly #registrations: Registrations;
+  readonly #pipelines: KnownPipelines;
   readonly #uses = new Map<string, number>();
   #waits = 0;
 
   constructor(attempt: Attempt, parts: ChildrenParts) {
     this.#attempt = attempt;
     this.#parts = parts;
-    this.#registrations = new Registrations(parts.service);
+    this.#pipelines = new KnownPipelines(parts.service);
   }
 
   async run<Output>(call: Runnable<Output>, options?: ChildOptions): Promise<Output> {
@@ -50,7 +50,7 @@ export class Children {
     await checkInputs(inputs);
     const { idempotencyKey: _, ...params } = keyed;
     const { stopped } = this.#parts;
-    await this.#answered(() => this.#registrations.ensure(pipelines), stopped);
+    await this.#answered(() => this.#pipelines.ensure(pipelines), stopped);
     const { token } = this.#attempt.assignment;
     const child = { ...params, parent: { token, name } };
     const submitted = await this.#answered(() => this.#parts.service.submit(child), stopped);

@@ -5,10 +5,10 @@ import { Children } from "./children.ts";
 import { createTaskLog } from "./log.ts";
 import { Progress } from "./progress.ts";
 import { Steps } from "./steps.ts";
-import type { Persistence } from "./until-answered.ts";
+import type { Patience } from "./until-answered.ts";
 
 /** What all attempts of a worker share. */
-export interface Surroundings extends Persistence {
+export interface Surroundings extends Patience {
   readonly service: Service;
   readonly sink: LogSink;
 }

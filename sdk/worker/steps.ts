@@ -5,7 +5,7 @@ import type { JournalEvent, TaskError } from "../protocol/task.ts";
 import { fromTaskError, toTaskError } from "../values/task-error.ts";
 import type { Attempt } from "./attempt.ts";
 import { encodeOutcome, toUnserialisable } from "./outcome.ts";
-import { type Persistence, untilAnswered } from "./until-answered.ts";
+import { type Patience, untilAnswered } from "./until-answered.ts";
 
 type Journal = ReadonlyMap<string, Readonly<Record<string, unknown>>>;
 
@@ -13,14 +13,14 @@ type Journal = ReadonlyMap<string, Readonly<Record<string, unknown>>>;
 export class Steps {
   readonly #attempt: Attempt;
   readonly #service: Service;
-  readonly #persistence: Persistence;
+  readonly #patience: Patience;
   readonly #uses = new Map<string, number>();
   #journal: Promise<Journal> | undefined;
 
-  constructor(attempt: Attempt, service: Service, persistence: Persistence) {
+  constructor(attempt: Attempt, service: Service, patience: Patience) {
     this.#attempt = attempt;
     this.#service = service;
-    this.#persistence = persistence;
+    this.#patience = patience;
   }
 
   async run<Output>(name: string, work: () => Output | Promise<Output>): Promise<Output> {
@@ -75,7 +75,7 @@ export class Steps {
   async #record(record: StepRecord): Promise<void> {
     const outcome = await untilAnswered<Recorded>(
       () => this.#service.recordStep(record),
-      this.#persistence,
+      this.#patience,
     );
     if (outcome.kind === "answered" && outcome.answer.answer === "recorded") return;
     if (outcome.kind === "refused") throw new RecordRefused(toUnserialisable(outcome.error));
@@ -91,7 +91,7 @@ export class Steps {
     let after = journalNext;
     while (after !== undefined) {
       const page = { id: task, after };
-      const read = await untilAnswered(() => this.#service.events(page), this.#persistence);
+      const read = await untilAnswered(() => this.#service.events(page), this.#patience);
       if (read.kind === "refused") throw read.error;
       if (read.kind === "stopped") throw tooLate(this.#attempt);
       note(known, read.answer.events);

@@ -2,7 +2,7 @@ import { isKantokuError, KantokuError } from "../errors.ts";
 import { retryInMs } from "../time/backoff.ts";
 import { type Clock, wait } from "../time/clock.ts";
 
-export interface Persistence {
+export interface Patience {
   readonly clock: Clock;
   readonly random: () => number;
   /** Aborts when nobody wants the answer any more. */
@@ -17,7 +17,7 @@ export type Answered<Answer> =
 /** Sends again, with jittered backoff, until there is an answer or a refusal that no repeat can change. */
 export async function untilAnswered<Answer>(
   send: () => Promise<Answer>,
-  { clock, random, stopped }: Persistence,
+  { clock, random, stopped }: Patience,
 ): Promise<Answered<Answer>> {
   for (let failures = 0; !stopped.aborted; failures++) {
     try {
