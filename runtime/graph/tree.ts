@@ -15,7 +15,6 @@ import {
 /** A root and all that is under it, as it was read. */
 export class Tree {
   readonly rows: ReadonlyMap<string, TaskRow>;
-  readonly edges: readonly EdgeRow[];
   readonly #children: ReadonlyMap<string | null, readonly TaskRow[]>;
   readonly #dependents: ReadonlyMap<string, readonly EdgeRow[]>;
   readonly #dependencies: ReadonlyMap<string, readonly EdgeRow[]>;
@@ -24,7 +23,6 @@ export class Tree {
 
   constructor(rows: readonly TaskRow[], edges: readonly EdgeRow[]) {
     this.rows = new Map(rows.map((row) => [row.id, row]));
-    this.edges = edges;
     this.#children = Map.groupBy(rows, ({ parent }) => parent);
     this.#dependents = Map.groupBy(edges, ({ dependency }) => dependency);
     this.#dependencies = Map.groupBy(edges, ({ dependent }) => dependent);
@@ -41,13 +39,6 @@ export class Tree {
   /** Those above it, the nearest first. */
   *ancestorsOf(row: TaskRow): Generator<TaskRow> {
     for (let it = this.parentOf(row); it !== null; it = this.parentOf(it)) yield it;
-  }
-
-  *underneath(row: TaskRow): Generator<TaskRow> {
-    for (const child of this.childrenOf(row)) {
-      yield child;
-      yield* this.underneath(child);
-    }
   }
 
   /** Those that wait for it before they begin; a composite that it is a part of is none of them. */
