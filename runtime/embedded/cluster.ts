@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Binaries } from "./binaries.ts";
 import { programEnvironment } from "./binaries.ts";
-import type { Errand } from "./errand.ts";
 import { clusterFolder } from "./home.ts";
 import { writeWhole } from "./messages.ts";
 import { databaseName, postgresMajor, superuser } from "./settings.ts";
+import type { Errand } from "./start-keeper.ts";
 
 const run = promisify(execFile);
 const draftPrefix = "cluster.draft.";

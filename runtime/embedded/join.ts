@@ -1,11 +1,11 @@
 import type { ChildProcess } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runnableBinaries } from "./binaries.ts";
-import { keeperLogFile, otherKeeperCode, startKeeper } from "./errand.ts";
 import { findHome, prepareHome, systemFolderDefault } from "./home.ts";
 import { Membership } from "./membership.ts";
 import { readAddress } from "./messages.ts";
 import { logSince, logSize } from "./server-log.ts";
+import { keeperLogFile, otherKeeperCode, startKeeper } from "./start-keeper.ts";
 
 export interface JoinOptions {
   /** Two processes that name the same folder share one server. */

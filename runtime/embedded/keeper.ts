@@ -12,13 +12,12 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Account } from "./account.ts";
 import { databaseUrl, ensureCluster } from "./cluster.ts";
-import type { Errand } from "./errand.ts";
-import { otherKeeperCode } from "./errand.ts";
 import { takeFolderLock } from "./folder-lock.ts";
 import { publishAddress, withdrawAddress } from "./messages.ts";
 import { hasRunningServer, stopPostmaster } from "./postmaster.ts";
 import { bringUp } from "./server.ts";
 import { boundServerLog } from "./server-log.ts";
+import { type Errand, otherKeeperCode } from "./start-keeper.ts";
 import { Users } from "./users.ts";
 
 // The users of a killed keeper come back one by one: the first to leave again is not the last.

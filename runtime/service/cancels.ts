@@ -5,7 +5,7 @@ import type { CancelAnswer } from "../engine/messages.ts";
 import type { TaskRow } from "../store/rows.ts";
 import { reading } from "./faults.ts";
 import { findTask } from "./find-task.ts";
-import { checkReason } from "./reason.ts";
+import { checkReason } from "./reason-check.ts";
 
 const stillGoing = taskStatuses.filter((it) => !isEnded(it) && it !== "cancelling");
 const pageRows = 500;

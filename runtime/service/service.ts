@@ -37,7 +37,7 @@ import { findTask } from "./find-task.ts";
 import { viewGraph } from "./graph-view.ts";
 import { Outcomes } from "./outcomes.ts";
 import { Pipelines } from "./pipelines.ts";
-import { checkReason } from "./reason.ts";
+import { checkReason } from "./reason-check.ts";
 import { checkRegistration } from "./registration-check.ts";
 import { type AttemptRef, Reports } from "./reports.ts";
 import { Restarts } from "./restarts.ts";
