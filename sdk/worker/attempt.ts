@@ -29,6 +29,10 @@ export class Attempt {
     return this.#controller.signal;
   }
 
+  get isAborted(): boolean {
+    return this.#abortReason !== undefined;
+  }
+
   /** The first reason stays. */
   abort(reason: KantokuError): void {
     if (this.#abortReason) return;

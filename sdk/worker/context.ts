@@ -1,8 +1,10 @@
 import type { LogSink, TaskContext, TaskLog } from "../context.ts";
 import type { Service } from "../protocol/service.ts";
+import { toTaskError } from "../values/task-error.ts";
 import type { Attempt } from "./attempt.ts";
 import { Children } from "./children.ts";
 import { createTaskLog } from "./log.ts";
+import { LooseEnds } from "./loose-ends.ts";
 import { Progress } from "./progress.ts";
 import { Steps } from "./steps.ts";
 import type { Patience } from "./until-answered.ts";
@@ -21,6 +23,8 @@ export class AttemptContext implements TaskContext {
   #steps: Steps | undefined;
   #progress: Progress | undefined;
   #children: Children | undefined;
+  #looseEnds: LooseEnds | undefined;
+  #wasAborted = false;
 
   constructor(attempt: Attempt, surroundings: Surroundings) {
     this.#attempt = attempt;
@@ -67,17 +71,25 @@ export class AttemptContext implements TaskContext {
   get step(): TaskContext["step"] {
     this.#steps ??= new Steps(this.#attempt, this.#surroundings.service, this.#surroundings);
     const steps = this.#steps;
-    return (name, run) => steps.run(name, run);
+    const ends = this.#promises();
+    return (name, run) => ends.hold(steps.run(name, run));
   }
 
   get run(): TaskContext["run"] {
     const children = this.#family();
-    return (call, options) => children.run(call, options);
+    const ends = this.#promises();
+    return (call, options) => ends.hold(children.run(call, options));
   }
 
   get submit(): TaskContext["submit"] {
     const children = this.#family();
-    return (call, options) => children.submit(call, options);
+    const ends = this.#promises();
+    return (call, options) => {
+      const submitted = children.submit(call, options);
+      return ends.hold(
+        submitted.then(({ id, result }) => ({ id, result: () => ends.hold(result()) })),
+      );
+    };
   }
 
   #family(): Children {
@@ -85,8 +97,22 @@ export class AttemptContext implements TaskContext {
     return this.#children;
   }
 
-  /** Sends what was held back. */
+  #promises(): LooseEnds {
+    this.#looseEnds ??= new LooseEnds((failure) => this.#tellUnawaited(failure));
+    return this.#looseEnds;
+  }
+
+  #tellUnawaited(failure: unknown): void {
+    // With an attempt or a worker that was stopped, everything under way fails.
+    if (this.#wasAborted || this.#surroundings.stopped.aborted) return;
+    const { message: reason } = toTaskError(failure);
+    this.log.warn("a step or child that its function did not await has failed", { reason });
+  }
+
+  /** The function has ended: sends what was held back, and tells of what it has not awaited. */
   close(): void {
     this.#progress?.flush();
+    this.#wasAborted = this.#attempt.isAborted;
+    this.#looseEnds?.close();
   }
 }

@@ -653,6 +653,77 @@ describe("ctx.run", () => {
   });
 });
 
+describe("what a function does not await", () => {
+  const late = "attempt 1 of task task-1 had ended when its step was recorded";
+
+  test("and comes too late is a line in the log, and ends no process", async () => {
+    const gate = Promise.withResolvers<void>();
+    const hasty = task("hasty", {}, (_input, ctx) => {
+      void ctx.step("slow", () => gate.promise);
+    });
+    const { bench } = await benchWith(hasty);
+    bench.answers.recordStep = () => ({ answer: "late" });
+    bench.assign("hasty");
+    await settle();
+    expect(bench.reports).toMatchObject([{ kind: "complete" }]);
+    gate.resolve();
+    await settle();
+    expect(bench.log).toMatchObject([
+      { level: "warn", task: "task-1", definition: "hasty", fields: { reason: late } },
+    ]);
+  });
+
+  test("and fails before the end is told at the end: a step, a child, a child's outcome", async () => {
+    const fail = () => Promise.reject(new Error("no"));
+    const careless = task("careless", {}, async (_input, ctx) => {
+      void ctx.step("one", fail);
+      void ctx.run({ definition: "child" });
+      void (await ctx.submit({ definition: "child" })).result();
+      await ctx.step("two", () => settle());
+    });
+    const { bench } = await benchWith(careless);
+    bench.answers.result = async () => {
+      throw new KantokuError("task-failed", "no");
+    };
+    bench.assign("careless");
+    await settle();
+    await settle();
+    expect(bench.reports).toMatchObject([{ kind: "complete" }]);
+    expect(bench.log).toHaveLength(3);
+  });
+
+  test("at once, but later, is told nowhere: that is the function's own affair", async () => {
+    const patient = task("patient", { retry: { maxAttempts: 1 } }, async (_input, ctx) => {
+      const one = ctx.step("one", () => Promise.reject(new Error("no")));
+      await ctx.step("two", () => settle());
+      await one;
+    });
+    const { bench } = await benchWith(patient);
+    bench.assign("patient");
+    await settle();
+    await settle();
+    expect(bench.reports).toMatchObject([{ kind: "fail", error: { message: "no" } }]);
+    expect(bench.log).toEqual([]);
+  });
+
+  test("and ends with its attempt is told nowhere either", async () => {
+    const cancelled = task("cancelled", {}, async (_input, ctx) => {
+      void ctx.run({ definition: "child" });
+      await new Promise((_, reject) => {
+        ctx.abortSignal.addEventListener("abort", () => reject(ctx.abortSignal.reason));
+      });
+    });
+    const { bench } = await benchWith(cancelled);
+    bench.answers.result = () => new Promise(() => {});
+    const { token } = bench.assign("cancelled");
+    await settle();
+    bench.port.cancel({ token, reason: "cancelled", graceMs: 5 });
+    await settle();
+    expect(bench.reports).toMatchObject([{ kind: "fail", error: { code: "task-cancelled" } }]);
+    expect(bench.log).toEqual([]);
+  });
+});
+
 describe("ctx.progress", () => {
   test("goes out at once, then at most every 100 ms, and the last value before the end", async () => {
     const { definition, started, gate } = held();
