@@ -8,8 +8,8 @@ import { Worker } from "./worker.ts";
 
 export interface WorkOptions {
   /**
-   * Identity over restarts: a process that registers under a name replaces the one before it. One
-   * client has a name once.
+   * Identity over restarts: a process that registers under a name replaces the one before it, which
+   * logs that and serves no longer. One client has a name once.
    */
   readonly name?: string;
   /** Attempts at once; 10 unless given. */

@@ -240,6 +240,7 @@ export class Worker implements WorkerHandle, WorkerPort {
   }
 
   async #beat(): Promise<void> {
+    this.#sayGoingOn();
     try {
       const heartbeat = { worker: this.id, attempts: this.held() };
       const { drop } = await this.#surroundings.service.heartbeat(heartbeat);
@@ -277,7 +278,25 @@ export class Worker implements WorkerHandle, WorkerPort {
     }
     this.#stop.abort();
     this.#link?.detach();
+    if (end === "superseded") this.#saySuperseded();
     this.#end(end);
+  }
+
+  /** A heartbeat's time after the drop: nothing stops it, and the server lends its slot out again. */
+  #sayGoingOn(): void {
+    for (const attempt of this.#held.values()) {
+      if (!attempt.isDropped || attempt.isToldOf) continue;
+      attempt.isToldOf = true;
+      const { task, attempt: number, definition } = attempt.assignment;
+      const message = "a function goes on though its attempt is over; it may heed ctx.abortSignal";
+      this.#log("warn", message, { task, attempt: number, definition });
+    }
+  }
+
+  #saySuperseded(): void {
+    const { name } = this.#registration;
+    const message = "another process has taken this worker's name, and this one serves no longer";
+    this.#log("warn", message, { ...(name !== undefined && { name }) });
   }
 
   #log(level: "info" | "warn", message: string, fields: Readonly<Record<string, unknown>>): void {

@@ -393,6 +393,36 @@ describe("an attempt is aborted", () => {
   });
 });
 
+describe("a function that goes on after its attempt", () => {
+  const message = "a function goes on though its attempt is over; it may heed ctx.abortSignal";
+
+  test("is told of once, when it has had a heartbeat's time to stop", async () => {
+    const { definition, gate } = held();
+    const { bench } = await benchWith(definition);
+    const { task, token } = bench.assign("held");
+    bench.answers.heartbeat = () => ({ drop: [token] });
+    await bench.clock.advance(3_000);
+    expect(bench.log).toEqual([]);
+    await bench.clock.advance(3_000);
+    const told = { task, attempt: 1, definition: "held" };
+    expect(bench.log).toMatchObject([{ level: "warn", message, fields: told }]);
+    await bench.clock.advance(9_000);
+    expect(bench.log).toHaveLength(1);
+    gate.resolve(1);
+  });
+
+  test("but stops in time is not worth a word", async () => {
+    const { definition, gate } = held();
+    const { bench } = await benchWith(definition);
+    const { token } = bench.assign("held");
+    bench.answers.heartbeat = () => ({ drop: [token] });
+    await bench.clock.advance(3_000);
+    gate.resolve(1);
+    await bench.clock.advance(9_000);
+    expect(bench.log).toEqual([]);
+  });
+});
+
 describe("a lease that ran out", () => {
   test("makes the worker register again, with its id and what it holds", async () => {
     const { definition, started, gate } = held();
@@ -424,6 +454,7 @@ describe("a lease that ran out", () => {
     await bench.clock.advance(3_000);
     await expect(worker.ended).resolves.toBe("superseded");
     expect(bench.clock.timerCount).toBe(0);
+    expect(bench.log).toMatchObject([{ level: "warn", fields: { worker: "worker-1" } }]);
   });
 });
 
@@ -855,5 +886,13 @@ describe("a worker ends", () => {
     await drained;
     await expect(worker.ended).resolves.toBe("superseded");
     expect(abortSignal.aborted).toBe(true);
+    bench.port.superseded();
+    expect(bench.log).toMatchObject([
+      {
+        level: "warn",
+        message: "another process has taken this worker's name, and this one serves no longer",
+        fields: { worker: "worker-1" },
+      },
+    ]);
   });
 });
