@@ -20,6 +20,10 @@ export function project(
 ): void {
   switch (event.type) {
     case "task.submitted":
+      columns.version = event.version;
+      // What is made of others, and waits for nothing itself, has begun.
+      if (snapshot.value === "running") columns.startedAt ??= now;
+      break;
     case "task.reused":
       columns.version = event.version;
       break;

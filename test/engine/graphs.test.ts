@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { GraphTask } from "../../sdk/protocol/graph.ts";
-import { chained, expectHealthy, run, startBench } from "../support/graph-bench.ts";
+import { chained, expectHealthy, graphOf, run, startBench } from "../support/graph-bench.ts";
 import { errorOf } from "../support/outcome.ts";
 
 describe("a graph runs", () => {
@@ -31,6 +31,28 @@ describe("a graph runs", () => {
       root: id,
     });
     await expectHealthy(rig);
+  });
+
+  test("and has started when it was made, unless it waits for something itself", async () => {
+    const { rig, bench } = await startBench();
+    await using _ = rig;
+    const inner = graphOf({ c: run("c") }, "c");
+    const { id, tasks: ids } = await bench.submit({
+      a: run("a"),
+      b: { graph: inner, after: ["a"] },
+    });
+    const { createdAt, startedAt } = await rig.get(id);
+    expect(startedAt).toBe(createdAt);
+    const waiting = await rig.get(ids?.["b"] ?? "");
+    expect(waiting).toMatchObject({ status: "waiting" });
+    expect(waiting.startedAt).toBeUndefined();
+    await rig.live(5_000, bench.worker);
+    await bench.complete("a");
+    const begun = await rig.get(waiting.id);
+    expect(begun.startedAt).toBeGreaterThanOrEqual(waiting.createdAt + 5_000);
+    await bench.complete("c");
+    expect(await rig.get(waiting.id)).toMatchObject({ startedAt: begun.startedAt });
+    expect(await rig.get(id)).toMatchObject({ status: "succeeded", startedAt });
   });
 
   test("fans out and in", async () => {
