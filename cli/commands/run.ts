@@ -6,6 +6,7 @@ import {
   type ErrorCode,
   isKantokuError,
   type Kantoku,
+  KantokuError,
   type SubmitOptions,
   type Submitted,
   type TaskHandle,
@@ -185,7 +186,7 @@ async function reportOutcome(
     if (outcome !== undefined && flags.output === "json") {
       printJson(await read(answered(client.get(handle.id))));
     }
-    throw error;
+    throw isUnfinished(error) ? await withReason(error, answered(client.get(handle.id))) : error;
   } finally {
     clearTimeout(explaining);
   }
@@ -198,6 +199,20 @@ async function noteWhyItWaits(client: Kantoku, id: string): Promise<void> {
   // A courtesy: when it fails, the wait itself will say why.
   const task = await client.get(id).catch(() => undefined);
   if (task?.waitingFor) note(`task ${id} waits: ${harmless(task.waitingFor.message)}`);
+}
+
+function isUnfinished(error: unknown): error is KantokuError {
+  return isKantokuError(error, "deadline-exceeded") && error.data["status"] !== undefined;
+}
+
+/** As above, a courtesy. */
+async function withReason(unfinished: KantokuError, task: Promise<TaskView>): Promise<Error> {
+  const { waitingFor } = await task.catch(() => ({ waitingFor: undefined }));
+  if (waitingFor === undefined) return unfinished;
+  const { code, message, data } = unfinished;
+  return new KantokuError(code, `${message}: ${waitingFor.message}`, {
+    data: { ...data, waitingFor },
+  });
 }
 
 function outcomeCodeOf(error: unknown): ErrorCode | undefined {

@@ -122,7 +122,9 @@ describe.concurrent("a terminal", { timeout: 60_000 }, () => {
     expect(timedOut).toMatchObject({ code: 1, stdout: "" });
     expect(timedOut.stderr).toMatch(/^error: task /);
     expect(waited).toMatchObject({ code: 1, stdout: "" });
-    expect(waited.stderr).toMatch(/has not ended after 100 ms; it is ready/);
+    expect(waited.stderr).toMatch(
+      /has not ended after 100 ms; it is ready: no worker serves nobody\n$/,
+    );
   });
 
   test("what fails is told in JSON, once, where that was asked for", async () => {
@@ -138,7 +140,8 @@ describe.concurrent("a terminal", { timeout: 60_000 }, () => {
     });
     expect(waited).toMatchObject({ code: 1, stderr: expect.stringMatching(/^error: task /) });
     const { error } = JSON.parse(waited.stdout);
-    expect(error).toMatchObject({ code: "deadline-exceeded" });
+    const data = { status: "ready", waitingFor: { reason: "no-worker" } };
+    expect(error).toMatchObject({ code: "deadline-exceeded", data });
     expect(await client.get(error.data.task)).toMatchObject({ definition: "nobody" });
     expect(JSON.parse(failed.stdout)).toMatchObject({ status: "failed", id: expect.any(String) });
   });
