@@ -26,7 +26,7 @@ import { formatTable } from "../output/table.ts";
 import { taskColumns, wideTaskColumns } from "../output/task-rows.ts";
 import { note, print, printJson } from "../output/terminal.ts";
 import { wideWorkerColumns, workerColumns } from "../output/worker-rows.ts";
-import { readClientSettings } from "../settings.ts";
+import { type ClientSettings, readClientSettings } from "../settings.ts";
 import { keyFlag, toTaskRef } from "./task-ref.ts";
 
 interface GetFlags extends ClientFlags {
@@ -103,8 +103,9 @@ async function getTasks(id: string | undefined, flags: GetTasksFlags): Promise<v
   const isOne = id !== undefined || flags.key !== undefined;
   const ref = isOne ? toTaskRef(id, flags.key) : undefined;
   await withClient(settings, async (client, answered) => {
-    if (ref === undefined) showTasks(await listTasks(client, { flags, answered }), flags);
-    else showTask(await answered(client.get(ref)), flags);
+    if (ref === undefined) {
+      showTasks(await listTasks(client, { flags, answered }), { flags, settings });
+    } else showTask(await answered(client.get(ref)), flags);
   });
 }
 
@@ -113,12 +114,15 @@ function showTask(task: TaskView, flags: GetFlags): void {
   else printTasks([task], flags);
 }
 
-function showTasks(page: TaskPage, flags: GetTasksFlags): void {
+function showTasks(
+  page: TaskPage,
+  { flags, settings }: { flags: GetTasksFlags; settings: ClientSettings },
+): void {
   if (flags.output === "json") {
     printJson(page);
     return;
   }
-  if (page.tasks.length === 0) note("No tasks found.");
+  if (page.tasks.length === 0) note(`${nothing("tasks", settings)}.`);
   else printTasks(page.tasks, flags);
   if (page.cursor !== undefined) note(`There are more than ${flags.limit}: --limit shows them.`);
 }
@@ -160,8 +164,13 @@ async function getWorkers(flags: GetWorkersFlags): Promise<void> {
   const workers = flags.all ? known : known.filter(isLive);
   if (flags.output === "json") printJson({ workers });
   else if (workers.length > 0) printWorkers(workers, flags);
-  else if (known.length === 0) note("No workers found.");
-  else note("No workers found; --all shows those that have gone, too.");
+  else if (known.length === 0) note(`${nothing("workers", settings)}.`);
+  else note(`${nothing("workers", settings)}; --all shows those that have gone, too.`);
+}
+
+/** Where one was named: the flag for it is easily taken for another. */
+function nothing(nouns: string, { namespace }: ClientSettings): string {
+  return `No ${nouns} found${namespace === undefined ? "" : ` in namespace ${namespace}`}`;
 }
 
 function isLive({ status }: WorkerView): boolean {
@@ -172,7 +181,7 @@ async function getPipelines(flags: GetFlags): Promise<void> {
   const settings = await readClientSettings(flags);
   const pipelines = await withClient(settings, (client, answered) => answered(client.pipelines()));
   if (flags.output === "json") printJson({ pipelines });
-  else if (pipelines.length === 0) note("No pipelines found.");
+  else if (pipelines.length === 0) note(`${nothing("pipelines", settings)}.`);
   else print(formatTable(pipelineColumns(Date.now()), pipelines));
 }
 

@@ -212,7 +212,12 @@ describe.concurrent("a terminal", { timeout: 60_000 }, () => {
     const json = await ask(["get", "tasks", "-d", "unheard-of", "-o", "json"]);
     expect(JSON.parse(json.stdout)).toEqual({ tasks: [] });
     const elsewhere = await ask(["get", "workers", "-n", "elsewhere"]);
-    expect(elsewhere).toMatchObject({ code: 0, stdout: "", stderr: "No workers found.\n" });
+    const found = { code: 0, stdout: "", stderr: "No workers found in namespace elsewhere.\n" };
+    expect(elsewhere).toMatchObject(found);
+    for (const noun of ["tasks", "pipelines"]) {
+      const { stderr } = await ask(["get", noun, "-n", "elsewhere"]);
+      expect(stderr).toBe(`No ${noun} found in namespace elsewhere.\n`);
+    }
     const missing = await ask(["get", "task", "01989f5e-8a4c-7cc2-b5d1-6e3a7f0c9b21"]);
     expect(missing).toMatchObject({ code: 1, stdout: "" });
     expect(missing.stderr).toMatch(/^error: there is no task 01989f5e/);
@@ -244,7 +249,7 @@ describe.concurrent("a terminal", { timeout: 60_000 }, () => {
     expect(await named()).toEqual([]);
     expect(await ask(words)).toMatchObject({
       stdout: "",
-      stderr: "No workers found; --all shows those that have gone, too.\n",
+      stderr: "No workers found in namespace leavers; --all shows those that have gone, too.\n",
     });
     await tenant.work([greet], { name: "stayer" });
     expect(await named()).toEqual(["stayer serving"]);
