@@ -8,7 +8,7 @@ import { addGetCommand } from "./commands/get.ts";
 import { addGraphCommand } from "./commands/graph.ts";
 import { addRestartCommand } from "./commands/restart.ts";
 import { addRunCommand } from "./commands/run.ts";
-import { addVersionCommand } from "./commands/version.ts";
+import { addVersionCommand, addVersionFlag } from "./commands/version.ts";
 import { addExamples } from "./options.ts";
 
 export const verboseFlag = "--verbose";
@@ -22,6 +22,7 @@ export function createProgram(): Command {
     .enablePositionalOptions()
     .showHelpAfterError('(add "--help" for what it takes)')
     .configureHelp({ showGlobalOptions: false });
+  addVersionFlag(program);
   addExamples(program, [
     "ktk dev",
     `ktk run greet -i '{"name": "Ada"}' --watch`,

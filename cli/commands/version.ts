@@ -15,7 +15,16 @@ export function addVersionCommand(program: Command): void {
 function showVersion({ output }: { readonly output?: Format }): void {
   const version = readVersion();
   if (output === "json") printJson({ version, node: process.versions.node });
-  else print(`kantoku ${version}`);
+  else print(lineOf(version));
+}
+
+/** As every program is asked for it, too. */
+export function addVersionFlag(program: Command): void {
+  program.version(lineOf(readVersion()), "-V, --version", "print the version");
+}
+
+function lineOf(version: string): string {
+  return `kantoku ${version}`;
 }
 
 function readVersion(): string {

@@ -202,6 +202,9 @@ describe.concurrent("usage", { timeout: 60_000 }, () => {
       code: 0,
       stdout: expect.stringMatching(/^kantoku \d+\./),
     });
+    const asked = await ktk(["version"]);
+    expect(await ktk(["--version"])).toEqual(asked);
+    expect(await ktk(["-V"])).toEqual(asked);
     const { stdout } = await ktk(["version", "-o", "json"]);
     expect(JSON.parse(stdout)).toEqual({
       version: expect.any(String),
