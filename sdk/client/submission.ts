@@ -9,6 +9,7 @@ import type { GraphSubmit, SubmitParams } from "../protocol/service.ts";
 import { type RetryOptions, toRetryPolicy } from "../retry.ts";
 import { type Duration, toMs } from "../values/duration.ts";
 import { newId } from "../values/id.ts";
+import { toEpochMs } from "../values/instant.ts";
 
 export interface SubmitOptions {
   /** The same key and the same call are the same task; another call is a `conflict`. Fresh unless given. */
@@ -67,7 +68,7 @@ function toSubmitParams(call: CallData, options: SubmitOptions): SubmitParams {
   if (call.version !== undefined) params.version = call.version;
   if (call.input !== undefined) params.input = call.input;
   if (options.priority !== undefined) params.priority = options.priority;
-  if (options.startAt !== undefined) params.startAt = Number(options.startAt);
+  if (options.startAt !== undefined) params.startAt = toEpochMs(options.startAt);
   if (options.timeout !== undefined) params.timeoutMs = toMs(options.timeout);
   if (options.attemptTimeout !== undefined) params.attemptTimeoutMs = toMs(options.attemptTimeout);
   if (options.retry !== undefined) params.retry = toRetryPolicy(options.retry);
@@ -99,7 +100,7 @@ function toGraphSubmit(graph: Graph, options: SubmitOptions): GraphSubmit {
     graph,
     idempotencyKey,
     ...(priority !== undefined && { priority }),
-    ...(startAt !== undefined && { startAt: Number(startAt) }),
+    ...(startAt !== undefined && { startAt: toEpochMs(startAt) }),
     ...(labels !== undefined && { labels }),
     ...(metadata !== undefined && { metadata }),
     ...(timeout !== undefined && { timeoutMs: toMs(timeout) }),

@@ -2,6 +2,7 @@ import type { AnyCall } from "../call.ts";
 import type { DefinitionVertex } from "../protocol/graph.ts";
 import { toRetryPolicy } from "../retry.ts";
 import { toMs } from "../values/duration.ts";
+import { toEpochMs } from "../values/instant.ts";
 import { traitsOf } from "./traits.ts";
 
 type VertexOptions = Pick<
@@ -16,7 +17,7 @@ export function optionsOf(call: AnyCall): VertexOptions {
   const labels = { ...call.labels, ...options.labels };
   return {
     ...(priority !== undefined && { priority }),
-    ...(startAt !== undefined && { startAt: Number(startAt) }),
+    ...(startAt !== undefined && { startAt: toEpochMs(startAt) }),
     ...(timeout !== undefined && { timeoutMs: toMs(timeout) }),
     ...(attemptTimeout !== undefined && { attemptTimeoutMs: toMs(attemptTimeout) }),
     ...(retry !== undefined && { retry: toRetryPolicy(retry) }),

@@ -63,6 +63,17 @@ describe("submit", () => {
     ]);
   });
 
+  test("sends nothing with a start that is no instant", async () => {
+    const startAt = new Date("tomorrow");
+    const fault = { code: "invalid-params", message: expect.stringMatching(/^not an instant/) };
+    const kantoku = clientOf({});
+    await expect(kantoku.submit(double(1), { startAt })).rejects.toMatchObject(fault);
+    const later = double(1).with({ startAt });
+    await expect(kantoku.submit(later)).rejects.toMatchObject(fault);
+    await expect(kantoku.submit(double(later))).rejects.toMatchObject(fault);
+    await expect(kantoku.submit(double(double(1)), { startAt })).rejects.toMatchObject(fault);
+  });
+
   test("speaks the protocol's units", async () => {
     let sent: Parameters<Service["submit"]>[0] | undefined;
     const kantoku = clientOf({

@@ -3,6 +3,7 @@ import { isKantokuError, type KantokuError, TerminalError } from "../../sdk/erro
 import { limits } from "../../sdk/protocol/limits.ts";
 import { canonicalJson } from "../../sdk/values/canonical.ts";
 import { type Duration, toMs } from "../../sdk/values/duration.ts";
+import { toEpochMs } from "../../sdk/values/instant.ts";
 import { encodePayload } from "../../sdk/values/payload.ts";
 import { fromTaskError, toTaskError, toTaskFailure } from "../../sdk/values/task-error.ts";
 
@@ -165,6 +166,28 @@ describe("toMs", () => {
       }),
     );
   });
+});
+
+describe("toEpochMs", () => {
+  test.each<[number | Date, number]>([
+    [0, 0],
+    [1_750_000_000_000.4, 1_750_000_000_000],
+    [new Date(7), 7],
+  ])("reads %s", (instant, ms) => {
+    expect(toEpochMs(instant)).toBe(ms);
+  });
+
+  test.each([new Date("tomorrow"), Number.NaN, Number.POSITIVE_INFINITY, "2026-08-01T00:00:00Z"])(
+    "refuses %s in words",
+    (instant) => {
+      expect(() => toEpochMs(instant as number)).toThrow(
+        expect.objectContaining({
+          code: "invalid-params",
+          message: `not an instant: ${instant}; give a Date or epoch milliseconds`,
+        }),
+      );
+    },
+  );
 });
 
 describe("canonicalJson", () => {
