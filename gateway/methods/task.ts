@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { KantokuError } from "../../sdk/errors.ts";
 import { limits } from "../../sdk/protocol/limits.ts";
+import { taskStatuses } from "../../sdk/protocol/task.ts";
 import type { SessionCall } from "../session.ts";
 import { method } from "./method.ts";
 import { requirePush } from "./require-push.ts";
@@ -78,7 +79,12 @@ const list = method({
   name: "task.list",
   summary: "Tasks of the namespace in pages, newest first unless asked otherwise.",
   params: z.strictObject({
-    status: z.exactOptional(z.union([status, z.array(status).min(1).max(11)])),
+    status: z.exactOptional(
+      // A union by itself says no more than that the input is invalid.
+      z.union([status, z.array(status).min(1).max(11)], {
+        error: `must be one of ${taskStatuses.join(", ")}, or a list of these`,
+      }),
+    ),
     definition: z.exactOptional(name),
     labels: z.exactOptional(labels),
     createdAfter: z.exactOptional(instant),
@@ -133,7 +139,9 @@ const cursor = z
 const subscribe = method({
   name: "task.subscribe",
   summary: "A task's journal after a seq or cursor as notifications: history first, then live.",
-  params: taskParams({ after: z.exactOptional(z.union([seq, cursor])) }),
+  params: taskParams({
+    after: z.exactOptional(z.union([seq, cursor], { error: "must be a seq or a cursor" })),
+  }),
   result: z.object({ subscription: z.string() }),
   errors: ["not-found", "quota-exceeded", "invalid-request"],
   refuse: (params) => {
