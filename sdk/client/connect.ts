@@ -86,7 +86,10 @@ function toSocketUrls(urls: string | readonly string[]): readonly string[] {
 function toSocketUrl(given: string): string {
   const url = URL.parse(given);
   if (!url || !/^(ws|http)s?:$/.test(url.protocol)) {
-    throw new KantokuError("invalid-params", `not a WebSocket URL: ${JSON.stringify(given)}`);
+    throw new KantokuError(
+      "invalid-params",
+      `not a WebSocket URL: ${JSON.stringify(given)}; write one like ws://127.0.0.1:7400`,
+    );
   }
   url.protocol = url.protocol.replace("http", "ws");
   if (url.pathname === "/") url.pathname = "/rpc";

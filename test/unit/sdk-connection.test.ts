@@ -106,7 +106,10 @@ describe("connect", () => {
   });
 
   test.each(["", "127.0.0.1:7400", "ftp://x", "no url"])("refuses %j", async (url) => {
-    await expect(connect(url)).rejects.toMatchObject({ code: "invalid-params" });
+    await expect(connect(url)).rejects.toMatchObject({
+      code: "invalid-params",
+      message: expect.stringContaining("write one like ws://127.0.0.1:7400"),
+    });
   });
 });
 
