@@ -62,10 +62,13 @@ export class Reports {
         : { error: checkError(error) };
     const actor = await this.#reach({ namespace, token });
     if (actor === "late" || actor === "recorded") return { answer: "late" };
-    const known = actor.steps ?? (await this.#readSteps(actor));
-    // Whoever read first may have recorded since: its set has more.
-    actor.steps ??= known;
-    if (actor.steps.has(stepKey(record))) await this.#assertSame(actor, { ...record, ...outcome });
+    try {
+      await this.#assertNoOther(actor, { ...record, ...outcome });
+    } catch (error) {
+      // It may have been taken for this report alone, and no turn of it gives it back.
+      this.#engine.life.directory.leave([actor]);
+      throw error;
+    }
     return this.#post(actor, (caller) => ({
       type: "recordStep",
       token,
@@ -200,8 +203,13 @@ export class Reports {
   }
 
   /** A step has one outcome: a worker that says another one now goes on with what is not recorded. */
-  async #assertSame({ identity }: TaskActor, record: StepRecord): Promise<void> {
+  async #assertNoOther(actor: TaskActor, record: StepRecord): Promise<void> {
     const key = stepKey(record);
+    const known = actor.steps ?? (await this.#readSteps(actor));
+    // Whoever read first may have recorded since: its set has more.
+    actor.steps ??= known;
+    if (!actor.steps.has(key)) return;
+    const { identity } = actor;
     for await (const rows of this.#pagesOf(identity.id, "step.recorded")) {
       const steps = rows.map(({ data }) => JSON.parse(data) as StepRecord);
       const recorded = steps.findLast((it) => stepKey(it) === key);

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { limits } from "../../sdk/protocol/limits.ts";
 import { EngineRig } from "../support/engine-rig.ts";
 import { errorOf } from "../support/outcome.ts";
@@ -71,6 +71,70 @@ test("a step of an attempt that is over is late", async () => {
   expect(await rig.types(id)).not.toContain("step.recorded");
   await rig.settle();
   expect(rig.node.engine.life.directory.size).toBe(0);
+});
+
+describe("a step of a lost attempt, with another outcome than is recorded, does not keep its task", () => {
+  /** The task's next attempt, after it has recorded the step. */
+  async function overtake(rig: EngineRig): Promise<ScriptedWorker> {
+    await rig.worker({ name: "w" });
+    await rig.submit({ retry });
+    const next = await rig.worker({ name: "w", instance: "instance-2" });
+    await rig.settle();
+    await next.step("a", 2);
+    return next;
+  }
+
+  async function sendLate(rig: EngineRig, task: string): Promise<void> {
+    const [assigned] = await rig.eventsOf(task, "attempt.assigned");
+    const record = { token: String(assigned?.["token"]), step: "a", occurrence: 1, output: 1 };
+    expect((await errorOf(rig.service.recordStep(record))).code).toBe("conflict");
+    await rig.settle();
+  }
+
+  test("here when it has ended", async () => {
+    await using rig = await EngineRig.start();
+    const worker = await overtake(rig);
+    await worker.complete();
+    await sendLate(rig, worker.last.task);
+    expect(rig.node.engine.life.directory.size).toBe(0);
+    const [row] = await rig.store.tasks.readMany([worker.last.task]);
+    expect(row).toMatchObject({ status: "succeeded", owner: null });
+  });
+
+  test("out of the queue", async () => {
+    await using rig = await EngineRig.start();
+    const worker = await overtake(rig);
+    const { task } = worker.last;
+    await worker.fail();
+    await rig.submit({ input: "next" });
+    await rig.advance(200);
+    expect(await rig.status(task)).toBe("ready");
+    await sendLate(rig, task);
+    await worker.complete();
+    await rig.advance(2_000);
+    expect(worker.last).toMatchObject({ task, attempt: 3 });
+  });
+});
+
+test("a step that cannot be compared with what is recorded does not keep its task out of the queue", async () => {
+  await using rig = await EngineRig.start();
+  const worker = await rig.worker();
+  const id = await rig.submit({ retry });
+  const { token } = worker.last;
+  await worker.step("a", 1);
+  await worker.fail();
+  await rig.submit({ input: "next" });
+  await rig.advance(200);
+  expect(await rig.status(id)).toBe("ready");
+  const letGo = rig.node.store.holdAnswers("tasks.acquire");
+  const answer = errorOf(worker.step("b", 1, 1, token));
+  await rig.settle();
+  rig.node.store.failNext("journal.readType");
+  letGo();
+  expect((await answer).code).toBe("busy");
+  await worker.complete();
+  await rig.advance(2_000);
+  expect(worker.last).toMatchObject({ task: id, attempt: 2 });
 });
 
 test("a step is still recorded while its attempt cleans up", async () => {
