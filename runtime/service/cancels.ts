@@ -60,7 +60,7 @@ export class Cancels {
     return new Promise((resolve, reject) => {
       const caller = { answer: resolve, fail: reject };
       const message = { type: "cancel", reason, letter: null, caller } as const;
-      this.#engine.life.post.cancel(id, message).catch(reject);
+      reading(() => this.#engine.life.post.cancel(id, message)).catch(reject);
     });
   }
 }

@@ -113,6 +113,20 @@ describe("a task is cancelled", () => {
   });
 });
 
+test.each(["tasks.acquire", "mail.post"] as const)(
+  "a cancel is to be asked for again when the store fails at %s",
+  async (call) => {
+    await using rig = await EngineRig.start();
+    await rig.worker();
+    const id = await rig.submit();
+    const other = await rig.join();
+    other.store.failNext(call);
+    const error = await errorOf(other.service.cancel({ id }));
+    expect([error.code, error.retryable]).toEqual(["busy", true]);
+    expect(await other.service.cancel({ id })).toMatchObject({ accepted: true });
+  },
+);
+
 test("a second cancel is accepted while the first one goes on", async () => {
   await using rig = await EngineRig.start();
   const worker = await rig.worker();
