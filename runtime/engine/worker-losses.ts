@@ -1,7 +1,7 @@
 import type { WorkerPort } from "../../sdk/protocol/service.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
-import type { WorkerRow } from "../store/rows.ts";
+import type { TaskRow, WorkerRow } from "../store/rows.ts";
 import type { Store } from "../store/store.ts";
 import type { Pool } from "./pool.ts";
 import type { TaskDirectory } from "./task-directory.ts";
@@ -33,10 +33,10 @@ export class WorkerLosses {
 
   /** What fails here is found by the next look for stranded tasks. */
   async loseAttempts(id: string, loss: Loss): Promise<void> {
-    const { store, node, directory, log } = this.#options;
+    const { store, node, log } = this.#options;
     try {
       for (const task of await store.tasks.acquireOfWorker(node, id)) {
-        const token = directory.takeIn(task)?.snapshot.context.token ?? null;
+        const token = this.#takeIn(task);
         if (token !== null) this.lose(task.id, token, loss);
       }
     } catch (error) {
@@ -76,13 +76,25 @@ export class WorkerLosses {
       for (const { id: task, owner } of rows) if (owner !== node) directory.forget(task);
       const held = ours.map((task) => task.id);
       for (const task of await store.tasks.acquire(node, held)) {
-        const token = directory.takeIn(task)?.snapshot.context.token ?? null;
+        const token = this.#takeIn(task);
         if (token !== null) this.lose(task.id, token, { reason: "handed over", counts: false });
       }
     } catch (error) {
       log.warn("tasks not taken back; tries on", { worker: id, error });
       clock.after(retryMs, () => void this.#takeBack(id, tasks));
     }
+  }
+
+  /**
+   * The token of its attempt, or null: that was over by the time the task was taken. No turn follows
+   * then, and unless it is let go, it stays out of the queue, and with a node that has no use for it.
+   */
+  #takeIn(row: TaskRow): string | null {
+    const { directory } = this.#options;
+    const actor = directory.takeIn(row);
+    const token = actor?.snapshot.context.token ?? null;
+    if (actor !== null && token === null) directory.leave([actor]);
+    return token;
   }
 
   lose(task: string, token: string, { reason, counts }: Loss): void {
@@ -113,15 +125,15 @@ export class WorkerLosses {
     for (const { id, worker } of strays) {
       if (!before.has(id)) continue;
       if (!held.has(id)) await this.#reclaim(id, worker);
-      else for (const row of await store.tasks.acquire(node, [id], worker)) directory.takeIn(row);
+      else for (const row of await store.tasks.acquire(node, [id], worker)) this.#takeIn(row);
     }
   }
 
   async #reclaim(id: string, worker: string): Promise<void> {
-    const { store, node, directory, log } = this.#options;
+    const { store, node, log } = this.#options;
     const [row] = await store.tasks.acquire(node, [id], worker);
-    const token = row && directory.takeIn(row)?.snapshot.context.token;
-    if (token == null) return;
+    const token = row === undefined ? null : this.#takeIn(row);
+    if (token === null) return;
     log.warn("an attempt was never delivered; it starts again", { task: id, worker });
     this.lose(id, token, { reason: "undelivered", counts: false });
   }

@@ -292,6 +292,27 @@ describe("a worker that moves to another node without a word", () => {
     expect(here.last.task).toBe(late);
     expect(await rig.eventsOf(late, "attempt.lost")).toMatchObject([{ counts: false }]);
   });
+
+  test("what the first still assigned to it is not kept there when it ends meanwhile", async () => {
+    const { rig, other } = await startTwo();
+    await using _ = rig;
+    await rig.worker({ name: "w" });
+    const here = await rig.worker({ name: "w", attempts: [] }, other);
+    const late = await rig.submit({ input: "late" });
+    // The first node reads that it still has the task; before it acts on that, the other one does.
+    const answer = rig.node.store.holdAnswers("tasks.readMany");
+    other.store.failNext("tasks.runningOn", 1_000);
+    await rig.live(8_000, here);
+    other.store.heal();
+    await rig.live(8_000, here);
+    expect(here.last.task).toBe(late);
+    await here.complete();
+    answer();
+    await rig.settle();
+    const [row] = await rig.store.tasks.readMany([late]);
+    expect(row).toMatchObject({ status: "succeeded", owner: null });
+    expect(rig.node.engine.life.directory.size).toBe(0);
+  });
 });
 
 describe("a node that lost its lease", () => {
