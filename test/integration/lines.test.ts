@@ -1,5 +1,7 @@
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
 import postgres from "postgres";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { type Line, LineLost, openLine } from "../../runtime/store/postgres/line.ts";
 import { openTestDatabase, type TestDatabase } from "../support/database.ts";
 
@@ -59,6 +61,41 @@ describe("a line", () => {
     const again = await openLine({ url: database.url, schema: "kantoku", settings: {} });
     const [count] = await again.send("select count(*) as count from numbers");
     expect(count?.["count"]).toBe(0);
+    await again.close();
+  });
+
+  test("N4 that fell out of step while it was made ready is not given out", async () => {
+    // Why this test? The driver asks for the end of a description once more when it meets an error,
+    // here the timeout of a statement of which this process, frozen, did not say that it ends. Two
+    // answers come then, and all that follow would be taken for those of the statement behind.
+    const target = new URL(database.url);
+    const isSync = (chunk: Buffer) => chunk.equals(Buffer.from([0x53, 0, 0, 0, 4]));
+    let isFrozen = false;
+    const relay = createServer((client) => {
+      const upstream = connect(Number(target.port), target.hostname);
+      upstream.pipe(client);
+      client.on("data", async (chunk: Buffer) => {
+        client.pause();
+        if (isSync(chunk) && !isFrozen) {
+          isFrozen = true;
+          await sql`select pg_sleep(0.3)`;
+        }
+        upstream.write(chunk);
+        client.resume();
+      });
+      client.on("close", () => upstream.destroy());
+    });
+    onTestFinished(() => void relay.close());
+    relay.listen(0, "127.0.0.1");
+    await once(relay, "listening");
+    const { port } = relay.address() as { port: number };
+    const { href: url } = Object.assign(new URL(database.url), { port: String(port) });
+    const settings = { statement_timeout: "100ms" };
+    const opening = openLine({ url, schema: "kantoku", settings, prepared: [insert] });
+    await expect(opening).rejects.toThrow(LineLost);
+    expect(isFrozen).toBe(true);
+    const again = await openLine({ url, schema: "kantoku", settings, prepared: [insert] });
+    expect(await again.send("select 1 as one")).toEqual([{ one: 1 }]);
     await again.close();
   });
 

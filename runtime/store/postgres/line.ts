@@ -40,6 +40,9 @@ interface LineOptions {
  * N2. A lost line stays lost. The driver's own pool would go on with the rest of a half-sent
  *     transaction on a fresh connection, where each statement commits by itself.
  * N3. Whatever was sent is answered or rejected; what the driver still queued would wait for ever.
+ * N4. A line that fell out of step while it was made ready is lost. To an error at the end of a
+ *     description, such as the timeout of a process that stood still there, the driver asks for
+ *     that end once more: two answers come, and every later one would go to the statement behind.
  */
 export interface Line {
   readonly isLost: boolean;
@@ -158,9 +161,18 @@ export async function openLine(options: LineOptions): Promise<Line> {
     await driver.unsafe(renamed, unknownParameters(text), { prepare: true }).describe();
   }
 
+  /** N4. */
+  async function assertInStep(): Promise<void> {
+    const [row] = await send("select 'in step' as answer");
+    if (row?.["answer"] === "in step") return;
+    lose();
+    throw new LineLost("the connection fell out of step");
+  }
+
   try {
     await send("select 1");
     await Promise.all((options.prepared ?? []).map(prepare));
+    await assertInStep();
   } catch (error) {
     void end();
     throw error;
