@@ -12,10 +12,14 @@ export class DatabaseClock implements Clock {
     this.#base = base;
   }
 
-  /** `askedAt`: the base clock's time before the question, to halve the round trip. */
+  /**
+   * `askedAt`: the base clock's time before the question. The database looked at its clock somewhere
+   * between that and now: what is known stands unless it cannot be so, for of a question that took
+   * seconds nobody knows on which of its ways they were lost.
+   */
   correct(databaseNow: number, askedAt: number): void {
-    const answeredAt = this.#base.now();
-    this.#offsetMs = databaseNow - (askedAt + answeredAt) / 2;
+    const [least, most] = [databaseNow - this.#base.now(), databaseNow - askedAt];
+    this.#offsetMs = Math.min(most, Math.max(least, this.#offsetMs));
   }
 
   now(): number {
