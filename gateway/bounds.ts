@@ -7,7 +7,12 @@ export interface Bounds {
   readonly connectionsMax: number;
   /** Calls of one socket that have not been answered yet. */
   readonly inFlightCallsMax: number;
-  /** Reads that may be large, of one connection and under way at once; the others wait. */
+  /**
+   * Reads that may be large and are under way at once; the others wait. More of them only take the
+   * processor from each other and from everybody else: one thread makes all answers.
+   */
+  readonly gatewayReadsMax: number;
+  /** Of these, the reads of one connection. */
   readonly readsMax: number;
   readonly subscriptionsMax: number;
   readonly workersMax: number;
@@ -29,7 +34,8 @@ export interface Bounds {
 export const defaultBounds: Bounds = {
   connectionsMax: 10_000,
   inFlightCallsMax: 1000,
-  readsMax: 4,
+  gatewayReadsMax: 2,
+  readsMax: 1,
   subscriptionsMax: 1000,
   workersMax: 100,
   behindBytesMax: 1 * MiB,

@@ -12,6 +12,7 @@ import { type Log, stderrLog } from "./log.ts";
 import { assertLoopback } from "./loopback.ts";
 import { methods } from "./methods/index.ts";
 import { Peers } from "./peers.ts";
+import { Reads } from "./reads.ts";
 import { serveWebSockets } from "./transport/ws.ts";
 
 export interface GatewayOptions {
@@ -45,7 +46,16 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { log = stderrLog, clock = systemClock, entropy = systemEntropy } = options;
   const bounds = { ...defaultBounds, ...options.bounds };
   const dispatch = createDispatch(methods, { log, entropy });
-  const peers = new Peers({ service: options.service, dispatch, bounds, clock, entropy, log });
+  const reads = new Reads(bounds);
+  const peers = new Peers({
+    service: options.service,
+    dispatch,
+    bounds,
+    reads,
+    clock,
+    entropy,
+    log,
+  });
   const allowedOrigins = new Set(options.allowedOrigins);
   const server = createHttpServer({
     allowedOrigins,

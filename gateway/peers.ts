@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Clock } from "./clock.ts";
-import { Reads } from "./reads.ts";
+import type { ReadLine } from "./reads.ts";
 import { type House, Session } from "./session.ts";
 import { SocketSession, type SocketWire } from "./socket-session.ts";
 import type { SocketEnds } from "./transport/ws.ts";
@@ -17,7 +17,7 @@ const postsPerConnectionMax = 100;
 /** What the POSTs of one connection share. */
 interface Poster {
   openCount: number;
-  readonly reads: Reads;
+  readonly reads: ReadLine;
 }
 
 /** Everybody who is connected: the beat that watches them, and their shared end. */
@@ -110,7 +110,7 @@ export class Peers {
   #posterOf(socket: Socket): Poster {
     const known = this.#posters.get(socket);
     if (known !== undefined) return known;
-    const poster = { openCount: 0, reads: new Reads(this.#house.bounds.readsMax) };
+    const poster = { openCount: 0, reads: this.#house.reads.openLine() };
     this.#posters.set(socket, poster);
     return poster;
   }

@@ -8,7 +8,7 @@ import type { Dispatch } from "./dispatch.ts";
 import type { Entropy } from "./entropy.ts";
 import type { Log } from "./log.ts";
 import type { Push } from "./push.ts";
-import type { Reads } from "./reads.ts";
+import type { ReadLine, Reads } from "./reads.ts";
 
 export type SessionCall = Call<Session>;
 
@@ -17,6 +17,7 @@ export interface House {
   readonly service: (namespace: string) => Service;
   readonly dispatch: Dispatch<SessionCall>;
   readonly bounds: Bounds;
+  readonly reads: Reads;
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly log: Log;
@@ -33,11 +34,11 @@ export class Session {
   #service: Service | null = null;
   readonly #toService: (namespace: string) => Service;
   readonly #log: Log;
-  readonly #reads: Reads;
+  readonly #reads: ReadLine;
   readonly #departure = new Set<() => void>();
   #hasLeft = false;
 
-  constructor(house: House, { push, reads }: { push: Push | null; reads: Reads }) {
+  constructor(house: House, { push, reads }: { push: Push | null; reads: ReadLine }) {
     this.id = house.entropy.id();
     this.bounds = house.bounds;
     this.calls = new Calls(house.dispatch, house);
@@ -57,7 +58,7 @@ export class Session {
     return this.#service;
   }
 
-  /** A read that may be large: it takes its turn among those of its connection. */
+  /** A read that may be large: it takes its turn among those of the gateway. */
   read<T>(call: SessionCall, read: (service: Service) => Promise<T>): Promise<T> {
     const { service } = this;
     const isWanted = () => call.isOpen && !this.#hasLeft;

@@ -2,7 +2,6 @@ import { closeCodes } from "../sdk/protocol/close-code.ts";
 import { type Exchange, receiveFrame } from "./exchange.ts";
 import { Outbox, type Wire } from "./outbox.ts";
 import { Push } from "./push.ts";
-import { Reads } from "./reads.ts";
 import { type House, Session } from "./session.ts";
 import { notification } from "./wire/notification.ts";
 import { errorReply, type Reply } from "./wire/reply.ts";
@@ -34,8 +33,7 @@ export class SocketSession {
     this.#house = house;
     this.#outbox = new Outbox(wire, { bounds: house.bounds, onOverflow: () => this.#dropReader() });
     this.#push = new Push(this.#outbox, house.bounds);
-    const reads = new Reads(house.bounds.readsMax);
-    this.session = new Session(house, { push: this.#push, reads });
+    this.session = new Session(house, { push: this.#push, reads: house.reads.openLine() });
     this.#pingedAt = house.clock.monotonic();
     this.#exchange = this.#createExchange();
   }

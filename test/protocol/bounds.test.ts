@@ -109,7 +109,7 @@ const lists = (count: number) =>
   Array.from({ length: count }, (_, id) => ({ jsonrpc: "2.0", id, method: "task.list" }));
 
 test("of the large reads of a connection a few run at once, and nothing else waits for them", async () => {
-  await using rig = await GatewayRig.start({ bounds: { readsMax: 2 } });
+  await using rig = await GatewayRig.start({ bounds: { gatewayReadsMax: 3, readsMax: 2 } });
   const seen = heldLists(rig.fake.service);
   const peer = await rig.connect();
   const asked = Array.from({ length: 5 }, () => peer.call("task.list"));
@@ -125,6 +125,24 @@ test("of the large reads of a connection a few run at once, and nothing else wai
   }
   seen.end();
   await Promise.all([...asked, others]);
+});
+
+test("of the large reads of all connections a few run at once, and POSTs are among them", async () => {
+  await using rig = await GatewayRig.start({ bounds: { gatewayReadsMax: 2, readsMax: 1 } });
+  const seen = heldLists(rig.fake.service);
+  const peers = await Promise.all(Array.from({ length: 5 }, () => rig.connect()));
+  const asked = peers.map((peer) => peer.call("task.list"));
+  const posted = rig.post(JSON.stringify({ jsonrpc: "2.0", id: 1, method: "task.list" }));
+  const polite = await rig.connect();
+  const { id } = await polite.call("task.submit", { definition: "greet" });
+  await polite.call("task.get", { id });
+  expect(seen.begun).toBe(2);
+  for (const begun of [4, 6]) {
+    seen.end();
+    await expect.poll(() => seen.begun).toBe(begun);
+  }
+  seen.end();
+  await Promise.all([...asked, posted]);
 });
 
 async function endAndBeginAll(seen: { end(): void }): Promise<void> {
