@@ -67,8 +67,8 @@ export class Pipelines {
     const { rows, hasMore } = await readPage<PipelineRow>({
       limit,
       listener,
-      read: (count, last) =>
-        pipelines.list(namespace, { beyond: last?.name ?? cursor, limit: count }),
+      read: ({ last, ...asked }) =>
+        pipelines.list(namespace, { beyond: last?.name ?? cursor, ...asked }),
       bytesOf: ({ name, body }) => bytesOfTexts(name, body) + bytesBeside,
     });
     const last = rows.at(-1);

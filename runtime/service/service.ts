@@ -111,8 +111,10 @@ export class EngineService implements Service {
     const { rows, hasMore } = await readPage<TaskRow>({
       limit,
       listener,
-      read: (count, last) =>
-        tasks.list({ ...query, limit: count, ...(last === undefined ? {} : { beyond: last.id }) }),
+      read: ({ last, bytesMax, ...asked }) => {
+        const beyond = last === undefined ? {} : { beyond: last.id };
+        return tasks.listPart({ ...query, ...asked, ...beyond }, bytesMax);
+      },
       bytesOf: bytesOfTask,
     });
     const last = rows.at(-1);
@@ -136,7 +138,8 @@ export class EngineService implements Service {
     const { rows, hasMore } = await readPage<EventRow>({
       limit,
       listener,
-      read: (count, last) => engine.store.journal.read(id, last?.seq ?? params.after ?? 0, count),
+      read: ({ last, ...asked }) =>
+        engine.store.journal.readPart(id, { after: last?.seq ?? params.after ?? 0, ...asked }),
       bytesOf: ({ data }) => bytesOfTexts(data) + eventBytes,
     });
     const next = hasMore ? rows.at(-1)?.seq : undefined;
@@ -175,7 +178,7 @@ export class EngineService implements Service {
   async graph(ref: TaskRef): Promise<GraphView> {
     const { engine } = this.#parts;
     const { root } = await findTask(engine, this.#namespace, ref);
-    return reading(() => viewGraph(engine.store, this.#namespace, root));
+    return reading(() => viewGraph(engine.store, root));
   }
 
   registerPipeline(params: PipelineBody & { name: string }): Promise<PipelineView> {

@@ -1,3 +1,4 @@
+import type { TaskKind } from "../../sdk/protocol/graph.ts";
 import type { Finding } from "../../sdk/protocol/service.ts";
 import type { TaskStatus } from "../../sdk/protocol/task.ts";
 import type {
@@ -100,6 +101,16 @@ export interface QueueStore {
   depth(head: Head, cap: number): Promise<number>;
 }
 
+/**
+ * The first of the rows that were asked for, in their order: so many that what they hold reaches
+ * `bytesMax`, or all. The last may go beyond it, and so there is one where there is any.
+ */
+export interface Part<Row> {
+  readonly rows: readonly Row[];
+  /** There are more of those that were asked for. */
+  readonly isCut: boolean;
+}
+
 export interface TaskStore {
   /**
    * Takes ownership of those of `ids` that no live node owns (or that this node owns), and
@@ -122,6 +133,7 @@ export interface TaskStore {
   /** Any namespace: for answering tokens and watches. */
   readMany(ids: readonly string[]): Promise<readonly TaskRow[]>;
   list(query: TaskQuery): Promise<readonly TaskRow[]>;
+  listPart(query: TaskQuery, bytesMax: number): Promise<Part<TaskRow>>;
   saveProgress(id: string, progress: JsonText): Promise<void>;
   /** Deletes up to `limit` ended roots (and what is under them) that ended before `endedBefore`. */
   deleteEnded(endedBefore: Instant, limit: number): Promise<number>;
@@ -146,6 +158,10 @@ export interface TaskQuery {
 export interface JournalStore {
   /** Events of a task or worker with seq > `after`, in order. */
   read(actor: string, after: number, limit: number): Promise<readonly EventRow[]>;
+  readPart(
+    actor: string,
+    page: { readonly after: number; readonly limit: number; readonly bytesMax: number },
+  ): Promise<Part<EventRow>>;
   /** Only those of one type. */
   readType(actor: string, type: string, after: number, limit: number): Promise<readonly EventRow[]>;
 }
@@ -208,6 +224,12 @@ export interface DependencyRow extends Pick<TaskState, "status" | "output" | "er
   readonly outputBytes: number | null;
 }
 
+/** A task as a picture of its tree needs it: without what it holds, which may be gigabytes. */
+export type MemberRow = Pick<TaskRow, "id" | "definition" | "parent" | "status"> & {
+  readonly kind: TaskKind;
+  readonly name: string | null;
+};
+
 export interface EdgeRow {
   readonly dependency: string;
   readonly dependent: string;
@@ -224,6 +246,8 @@ export interface GraphStore {
   outputsOf(tasks: readonly string[]): Promise<ReadonlyMap<string, JsonText>>;
   /** How many tasks are under a root, itself not counted. */
   size(root: string): Promise<number>;
+  /** A root and all that is under it, by id. */
+  members(root: string): Promise<readonly MemberRow[]>;
   /** Edges whose dependent has this root, the root itself among them. */
   edges(root: string): Promise<readonly EdgeRow[]>;
   /** The child of this name. */
@@ -239,8 +263,8 @@ export interface PipelineStore {
   /** The latest version of each, by name; those after the name `beyond`, at most `limit`. */
   list(
     namespace: string,
-    page: { readonly beyond: string; readonly limit: number },
-  ): Promise<readonly PipelineRow[]>;
+    page: { readonly beyond: string; readonly limit: number; readonly bytesMax: number },
+  ): Promise<Part<PipelineRow>>;
 }
 
 /** Which nodes wait for news of which tasks. */

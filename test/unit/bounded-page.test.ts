@@ -4,23 +4,29 @@ import { readPage } from "../../runtime/service/bounded-page.ts";
 const MiB = 1024 * 1024;
 
 async function page(limit: number, sizes: readonly number[]) {
-  let most = 0;
+  let read = 0;
   const counts: number[] = [];
   const { rows, hasMore } = await readPage<{ at: number; bytes: number }>({
     limit,
-    read: async (count, last) => {
+    read: async ({ limit: count, bytesMax, last }) => {
       counts.push(count);
       const from = last === undefined ? 0 : last.at + 1;
-      const part = sizes
+      const asked = sizes
         .slice(from, from + count)
         .map((bytes, index) => ({ at: from + index, bytes }));
-      most = Math.max(most, part.length);
-      return part;
+      let held = 0;
+      const rows = asked.filter(({ bytes }) => {
+        const isBefore = held < bytesMax;
+        held += bytes;
+        return isBefore;
+      });
+      read += rows.length;
+      return { rows, isCut: rows.length < asked.length };
     },
     bytesOf: ({ bytes }) => bytes,
   });
   expect(rows.map(({ at }) => at)).toEqual(rows.map((_, index) => index));
-  return { length: rows.length, hasMore, most, reads: counts.length };
+  return { length: rows.length, hasMore, read, reads: counts.length };
 }
 
 test("small rows fill the page in two reads", async () => {
@@ -38,10 +44,17 @@ test("a page that ends with the rows says so", async () => {
   expect(await page(100, Array(50).fill(1))).toMatchObject({ length: 50, hasMore: false });
 });
 
-test("large rows end the page early, and are not all read", async () => {
-  const { length, hasMore, most } = await page(1_000, Array(1_000).fill(MiB));
+test("large rows end the page early, and are not read beyond the one that ends it", async () => {
+  const { length, hasMore, read } = await page(1_000, Array(1_000).fill(MiB));
   expect([length, hasMore]).toEqual([3, true]);
-  expect(most).toBeLessThanOrEqual(50);
+  expect(read).toBe(length + 1);
+});
+
+test("nor are large rows behind small ones", async () => {
+  const sizes = [...Array(200).fill(300), ...Array(800).fill(MiB)];
+  const { length, hasMore, read } = await page(1_000, sizes);
+  expect([length, hasMore]).toEqual([203, true]);
+  expect(read).toBe(length + 1);
 });
 
 test("a row that is larger than a page stands on one of its own", async () => {
@@ -58,10 +71,10 @@ test("nothing more is read for a listener that has gone", async () => {
   const reading = readPage<number>({
     limit: 1_000,
     listener: { whenGone },
-    read: async (count) => {
+    read: async ({ limit: count }) => {
       reads += 1;
       go();
-      return Array<number>(count).fill(1);
+      return { rows: Array<number>(count).fill(1), isCut: false };
     },
     bytesOf: (bytes) => bytes,
   });

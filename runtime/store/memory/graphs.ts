@@ -1,4 +1,4 @@
-import type { DependencyRow, EdgeRow, GraphStore } from "../store.ts";
+import type { DependencyRow, EdgeRow, GraphStore, MemberRow } from "../store.ts";
 import { compound, type Tables } from "./tables.ts";
 
 export function createGraphStore(tables: Tables): GraphStore {
@@ -29,6 +29,18 @@ export function createGraphStore(tables: Tables): GraphStore {
 
     async size(root) {
       return [...tasks.values()].filter((task) => task.root === root && task.id !== root).length;
+    },
+
+    async members(root) {
+      const members: MemberRow[] = [];
+      for (const taskId of tables.taskIds.above("")) {
+        const task = tasks.get(taskId);
+        if (task?.root !== root) continue;
+        const { id, definition, parent, status, place } = task;
+        const { kind, name } = place ?? { kind: "task", name: null };
+        members.push({ id, definition, parent, status, kind, name });
+      }
+      return members;
     },
 
     async edges(root) {

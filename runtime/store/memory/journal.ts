@@ -1,5 +1,6 @@
 import type { EventRow } from "../rows.ts";
 import type { JournalStore } from "../store.ts";
+import { partOf } from "./bounded-part.ts";
 import type { Tables } from "./tables.ts";
 
 export function createJournalStore({ journals }: Tables): JournalStore {
@@ -18,6 +19,11 @@ export function createJournalStore({ journals }: Tables): JournalStore {
   return {
     async read(actor, after, limit) {
       return pageOf({ actor, after, limit }, () => true);
+    },
+
+    async readPart(actor, { after, limit, bytesMax }) {
+      const asked = pageOf({ actor, after, limit }, () => true);
+      return partOf(asked, { bytesMax, textsOf: ({ data }) => [data] });
     },
 
     async readType(actor, type, after, limit) {

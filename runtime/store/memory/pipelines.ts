@@ -1,5 +1,6 @@
 import type { PipelineRow } from "../rows.ts";
 import type { PipelineStore } from "../store.ts";
+import { partOf } from "./bounded-part.ts";
 import { byText } from "./ordered.ts";
 import { compound, type Tables } from "./tables.ts";
 
@@ -21,16 +22,17 @@ export function createPipelineStore({ pipelines }: Tables): PipelineStore {
       );
     },
 
-    async list(namespace, { beyond, limit }) {
+    async list(namespace, { beyond, limit, bytesMax }) {
       const own = [...pipelines.values()].filter(
         (row) => row.namespace === namespace && byText(row.name, beyond) > 0,
       );
       const byName = Map.groupBy(own, ({ name }) => name);
-      return [...byName.values()]
+      const asked = [...byName.values()]
         .map(latest)
         .filter((row) => row !== null)
         .sort((a, b) => byText(a.name, b.name))
         .slice(0, limit);
+      return partOf(asked, { bytesMax, textsOf: ({ body }) => [body] });
     },
   };
 }

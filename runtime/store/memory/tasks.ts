@@ -1,6 +1,7 @@
 import { isEnded } from "../../../sdk/protocol/task.ts";
 import type { Instant, TaskRow } from "../rows.ts";
 import type { TaskQuery, TaskStore } from "../store.ts";
+import { partOf } from "./bounded-part.ts";
 import { giveUp, holdsSlot, isLive, mayTake, take } from "./ownership.ts";
 import { compound, deleteTask, putTask, type Tables } from "./tables.ts";
 
@@ -8,6 +9,16 @@ export function createTaskStore(tables: Tables): TaskStore {
   function existing(ids: readonly string[]): TaskRow[] {
     const rows = [...new Set(ids)].map((id) => tables.tasks.get(id));
     return rows.filter((row) => row !== undefined);
+  }
+
+  function list(query: TaskQuery): TaskRow[] {
+    const rows: TaskRow[] = [];
+    for (const id of idsInOrder(tables, query)) {
+      if (rows.length >= query.limit) break;
+      const task = tables.tasks.get(id);
+      if (task !== undefined && matches(task, query)) rows.push(task);
+    }
+    return rows;
   }
 
   return {
@@ -57,13 +68,11 @@ export function createTaskStore(tables: Tables): TaskStore {
     },
 
     async list(query) {
-      const rows: TaskRow[] = [];
-      for (const id of idsInOrder(tables, query)) {
-        if (rows.length >= query.limit) break;
-        const task = tables.tasks.get(id);
-        if (task !== undefined && matches(task, query)) rows.push(task);
-      }
-      return rows;
+      return list(query);
+    },
+
+    async listPart(query, bytesMax) {
+      return partOf(list(query), { bytesMax, textsOf });
     },
 
     async saveProgress(id, progress) {
@@ -77,6 +86,11 @@ export function createTaskStore(tables: Tables): TaskStore {
       return trees.length;
     },
   };
+}
+
+function textsOf(task: TaskRow): readonly (string | null)[] {
+  const { input, labels, metadata, output, error, progress, snapshot, place } = task;
+  return [input, labels, metadata, output, error, progress, snapshot, place?.graph ?? null];
 }
 
 function runsOn(task: TaskRow, worker: string | undefined): boolean {

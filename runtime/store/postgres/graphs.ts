@@ -1,4 +1,4 @@
-import type { DependencyRow, EdgeRow, GraphStore } from "../store.ts";
+import type { DependencyRow, EdgeRow, GraphStore, MemberRow } from "../store.ts";
 import { plainArray } from "./arrays.ts";
 import type { Connections } from "./connections.ts";
 import { idOf, isId, taskColumns, taskOf } from "./rows.ts";
@@ -33,6 +33,13 @@ where id = any ($1::text::uuid[]) and output is not null`;
 
 const size = "select count(*)::int as size from kantoku.tasks where root = $1::uuid and root <> id";
 
+const memberColumns = "id, definition, parent, status, kind, name";
+const members = `
+select ${memberColumns} from kantoku.tasks where id = $1::uuid and root = id
+union all
+select ${memberColumns} from kantoku.tasks where root = $1::uuid and root <> id
+order by id`;
+
 const edges = `
 select unnest(dependencies) as dependency, task as dependent from kantoku.gates
 where task = $1::uuid or task in (
@@ -60,6 +67,11 @@ export function createGraphStore({ readers }: Connections): GraphStore {
     async size(root) {
       const [row] = await readers.ask(size, [root]);
       return Number(row?.["size"]);
+    },
+
+    async members(root) {
+      if (!isId(root)) return [];
+      return (await readers.ask(members, [root])) as unknown as readonly MemberRow[];
     },
 
     async edges(root) {

@@ -1,6 +1,7 @@
 import type { TaskQuery } from "../store.ts";
+import { boundedPart } from "./bounded-part.ts";
 import type { Parameter } from "./line.ts";
-import { taskColumns } from "./rows.ts";
+import { largeTaskColumns, taskColumns } from "./rows.ts";
 
 interface ListStatement {
   readonly text: string;
@@ -31,6 +32,20 @@ export function listStatement(query: TaskQuery): ListStatement {
   if (lists.length === 1 && only !== undefined) return { text: only, parameters };
   const merged = lists.map((list) => `(${list})`).join(" union all ");
   return { text: `select ${taskColumns.bare} from (${merged}) as tasks ${page}`, parameters };
+}
+
+export function listPartStatement(query: TaskQuery, bytesMax: number): ListStatement {
+  const { text, parameters } = listStatement(query);
+  return {
+    text: boundedPart({
+      text,
+      columns: taskColumns.bare,
+      large: largeTaskColumns,
+      order: `id ${query.order === "ascending" ? "asc" : "desc"}`,
+      bytesMax: `$${parameters.length + 1}::bigint`,
+    }),
+    parameters: [...parameters, bytesMax],
+  };
 }
 
 function filtersOf(query: TaskQuery, bind: (value: Parameter) => string): string[] {

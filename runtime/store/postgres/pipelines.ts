@@ -1,5 +1,6 @@
 import type { PipelineRow } from "../rows.ts";
 import type { PipelineStore } from "../store.ts";
+import { boundedPart, partOf } from "./bounded-part.ts";
 import type { Connections } from "./connections.ts";
 import type { Row } from "./line.ts";
 
@@ -20,11 +21,17 @@ where namespace = $1::text and name = $2::text
 order by registered_at desc, version desc
 limit 1`;
 
-const list = `
+const list = boundedPart({
+  text: `
 select distinct on (name) ${columns} from kantoku.pipelines
 where namespace = $1::text and name > $2::text
 order by name, registered_at desc, version desc
-limit $3::int`;
+limit $3::int`,
+  columns,
+  large: ["body"],
+  order: "name",
+  bytesMax: "$4::bigint",
+});
 
 export function createPipelineStore({ readers, desk }: Connections): PipelineStore {
   return {
@@ -40,8 +47,8 @@ export function createPipelineStore({ readers, desk }: Connections): PipelineSto
       return row === undefined ? null : pipelineOf(row);
     },
 
-    async list(namespace, { beyond, limit }) {
-      return (await readers.ask(list, [namespace, beyond, limit])).map(pipelineOf);
+    async list(namespace, { beyond, limit, bytesMax }) {
+      return partOf(await readers.ask(list, [namespace, beyond, limit, bytesMax]), pipelineOf);
     },
   };
 }

@@ -44,6 +44,18 @@ export const taskColumns = columns([
   "restart_root",
 ]);
 
+/** Values of a caller's, and a pipeline's graph. */
+export const largeTaskColumns = [
+  "input",
+  "labels",
+  "metadata",
+  "output",
+  "error",
+  "progress",
+  "snapshot",
+  "graph",
+];
+
 export const workerColumns = columns([
   "id",
   "namespace",

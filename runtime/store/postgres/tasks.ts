@@ -1,7 +1,8 @@
-import type { TaskStore } from "../store.ts";
+import type { TaskQuery, TaskStore } from "../store.ts";
 import { plainArray } from "./arrays.ts";
+import { partOf } from "./bounded-part.ts";
 import type { Connections } from "./connections.ts";
-import { listStatement } from "./list-tasks.ts";
+import { listPartStatement, listStatement } from "./list-tasks.ts";
 import { lockedTask, mayTake, ownLease, tail, takeChosen, takenBy } from "./ownership.ts";
 import { idOf, isId, taskColumns, taskOf } from "./rows.ts";
 import { createTransactions } from "./transactions.ts";
@@ -155,10 +156,15 @@ export function createTaskStore({ acquires, readers, desk }: Connections): TaskS
     },
 
     async list(query) {
-      const { root, restartRoot } = query;
-      if ([root, restartRoot].some((id) => id !== undefined && !isId(id))) return [];
+      if (!mayMatch(query)) return [];
       const { text, parameters } = listStatement(query);
       return (await readers.ask(text, parameters)).map(taskOf);
+    },
+
+    async listPart(query, bytesMax) {
+      if (!mayMatch(query)) return { rows: [], isCut: false };
+      const { text, parameters } = listPartStatement(query, bytesMax);
+      return partOf(await readers.ask(text, parameters), taskOf);
     },
 
     async saveProgress(id, progress) {
@@ -170,4 +176,8 @@ export function createTaskStore({ acquires, readers, desk }: Connections): TaskS
       return Number(row?.["roots"]);
     },
   };
+}
+
+function mayMatch({ root, restartRoot }: TaskQuery): boolean {
+  return [root, restartRoot].every((id) => id === undefined || isId(id));
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { createSeededEntropy } from "../../support/seeded-entropy.ts";
 import { enlistNode } from "../../support/test-node.ts";
 import { event, newId, rowOf, submit, turnOf } from "../../support/turns.ts";
 import type { World } from "./world.ts";
@@ -21,6 +22,25 @@ export function describeJournal(world: World): void {
       expect(await store.journal.read(turn.id, 2, 2)).toEqual(all.slice(2, 4));
       expect(await store.journal.read(turn.id, 5, 2)).toEqual([]);
       expect(await store.journal.read(newId(), 0, 2)).toEqual([]);
+    });
+
+    test("readPart ends with the event that comes to the bytes that are enough", async () => {
+      const { store } = world;
+      const node = await enlistNode(store);
+      // Compressed and kept aside, kept aside as it is, and neither.
+      const texts = ["x".repeat(50_000), incompressible(50_000), "x"];
+      const events = texts.map((text, index) => event(index + 1, "attempt.late", { text }));
+      const turn = submit({ events, state: { seq: events.length } });
+      await node.commit(turn);
+      const part = (after: number, bytesMax: number, limit = 10) =>
+        store.journal.readPart(turn.id, { after, limit, bytesMax });
+      expect(await part(0, 1)).toEqual({ rows: events.slice(0, 1), isCut: true });
+      expect(await part(0, 49_000)).toEqual({ rows: events.slice(0, 1), isCut: true });
+      expect(await part(0, 60_000)).toEqual({ rows: events.slice(0, 2), isCut: true });
+      expect(await part(1, 49_000)).toEqual({ rows: events.slice(1, 2), isCut: true });
+      expect(await part(0, 60_000, 2)).toEqual({ rows: events.slice(0, 2), isCut: false });
+      expect(await part(0, 110_000)).toEqual({ rows: events, isCut: false });
+      expect(await part(3, 1)).toEqual({ rows: [], isCut: false });
     });
 
     test("readType pages through the events of one type", async () => {
@@ -48,4 +68,10 @@ export function describeJournal(world: World): void {
       ]);
     });
   });
+}
+
+function incompressible(length: number): string {
+  const entropy = createSeededEntropy(1);
+  const chars = Array.from({ length }, () => String.fromCharCode(35 + entropy.random() * 57));
+  return chars.join("");
 }

@@ -31,6 +31,21 @@ export function describeLinks(world: World): void {
       expect(await gateFindings(world)).toEqual([]);
     });
 
+    test("tells of its members what a picture of them needs", async () => {
+      const { store } = world;
+      const { root, running, join } = await joinOf(world, 2);
+      const rows = await store.tasks.readMany(idsOf([root, ...running, join]));
+      const members = rows.map(({ id, definition, parent, status, place }) => {
+        const { kind, name } = place ?? {};
+        return { id, definition, parent, status, kind, name };
+      });
+      expect(await store.graphs.members(root.id)).toEqual(
+        members.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+      );
+      expect(await store.graphs.members(join.id)).toEqual([]);
+      expect(await store.graphs.members("no-such-shape")).toEqual([]);
+    });
+
     test("a task that stands alone has no place", async () => {
       const node = await enlistNode(world.store);
       const alone = submit();
@@ -38,6 +53,17 @@ export function describeLinks(world: World): void {
       expect(await world.store.tasks.read("default", alone.id)).not.toHaveProperty("place");
       expect(await world.store.graphs.edges(alone.id)).toEqual([]);
       expect(await world.store.graphs.size(alone.id)).toBe(0);
+      const { id, identity, state } = alone;
+      expect(await world.store.graphs.members(id)).toEqual([
+        {
+          id,
+          definition: identity.definition,
+          parent: null,
+          status: state.status,
+          kind: "task",
+          name: null,
+        },
+      ]);
     });
 
     test("dependenciesOf tells what a task waited for, and how it ended", async () => {

@@ -14,9 +14,16 @@ function row(overrides: Partial<PipelineRow> = {}): PipelineRow {
   };
 }
 
-const all = { beyond: "", limit: 100 };
+const all = { beyond: "", limit: 100, bytesMax: 1_000_000 };
 
 export function describePipelines(world: World): void {
+  async function listed(
+    namespace: string,
+    page: { beyond?: string; limit?: number } = {},
+  ): Promise<readonly PipelineRow[]> {
+    return (await world.store.pipelines.list(namespace, { ...all, ...page })).rows;
+  }
+
   describe("pipelines", () => {
     test("are read as they were saved", async () => {
       const { pipelines } = world.store;
@@ -31,7 +38,7 @@ export function describePipelines(world: World): void {
       expect(await pipelines.read("default", "media", "v2")).toBeNull();
       expect(await pipelines.read("default", "other", null)).toBeNull();
       expect(await pipelines.read("other", "media", null)).toBeNull();
-      expect(await pipelines.list("other", all)).toEqual([]);
+      expect(await listed("other")).toEqual([]);
     });
 
     test("a version is for ever", async () => {
@@ -54,7 +61,7 @@ export function describePipelines(world: World): void {
       const { pipelines } = world.store;
       for (const version of ["v2", "v3", "v1"]) await pipelines.save(row({ version }));
       expect(await pipelines.read("default", "media", null)).toEqual(row({ version: "v3" }));
-      expect(await pipelines.list("default", all)).toEqual([row({ version: "v3" })]);
+      expect(await listed("default")).toEqual([row({ version: "v3" })]);
     });
 
     test("are listed by name, the latest version of each", async () => {
@@ -65,7 +72,7 @@ export function describePipelines(world: World): void {
       for (const each of [zoo, row(), latest, capital, row({ namespace: "other" })]) {
         await pipelines.save(each);
       }
-      expect(await pipelines.list("default", all)).toEqual([capital, latest, zoo]);
+      expect(await listed("default")).toEqual([capital, latest, zoo]);
     });
 
     test("are listed in pages", async () => {
@@ -75,18 +82,30 @@ export function describePipelines(world: World): void {
         await pipelines.save({ ...each, version: "v0" });
         await pipelines.save(each);
       }
-      const listed: PipelineRow[] = [];
-      for (
-        let page = await pipelines.list("default", { beyond: "", limit: 2 });
-        page.length > 0;
-      ) {
-        listed.push(...page);
-        page = await pipelines.list("default", { beyond: page.at(-1)?.name ?? "", limit: 2 });
+      const seen: PipelineRow[] = [];
+      for (let page = await listed("default", { limit: 2 }); page.length > 0; ) {
+        seen.push(...page);
+        page = await listed("default", { beyond: page.at(-1)?.name ?? "", limit: 2 });
       }
-      expect(listed.map(({ name }) => name).toSorted()).toEqual(
+      expect(seen.map(({ name }) => name).toSorted()).toEqual(
         rows.map(({ name }) => name).toSorted(),
       );
-      expect(listed).toEqual((await pipelines.list("default", all)).slice());
+      expect(seen).toEqual(await listed("default"));
+    });
+
+    test("and no more of them are read than come to the bytes that are enough", async () => {
+      const { pipelines } = world.store;
+      const bodies = ["a", "b", "c"].map((name) => row({ name, body: `"${"x".repeat(98)}"` }));
+      for (const each of bodies) await pipelines.save(each);
+      for (const [bytesMax, count] of [
+        [1, 1],
+        [90, 1],
+        [150, 2],
+        [250, 3],
+      ] as const) {
+        const part = await pipelines.list("default", { ...all, bytesMax });
+        expect(part).toEqual({ rows: bodies.slice(0, count), isCut: count < 3 });
+      }
     });
   });
 }

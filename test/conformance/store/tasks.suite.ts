@@ -121,6 +121,35 @@ export function describeTasks(world: World): void {
       }
     });
 
+    test("listPart ends with the row that comes to the bytes that are enough", async () => {
+      const { store } = world;
+      const node = await enlistNode(store);
+      const turns = Array.from({ length: 3 }, () => submit({ input: `"${"x".repeat(9_998)}"` }));
+      await node.commit(...turns);
+      for (const order of ["ascending", "descending"] as const) {
+        for (const filter of [{}, { status: ["ready", "waiting"] }] as const) {
+          const query = { ...everything, ...filter, order };
+          const rows = await store.tasks.list(query);
+          expect(rows).toHaveLength(3);
+          expect(await store.tasks.listPart(query, 1)).toEqual({
+            rows: rows.slice(0, 1),
+            isCut: true,
+          });
+          expect(await store.tasks.listPart(query, 15_000)).toEqual({
+            rows: rows.slice(0, 2),
+            isCut: true,
+          });
+          expect(await store.tasks.listPart({ ...query, limit: 2 }, 15_000)).toEqual({
+            rows: rows.slice(0, 2),
+            isCut: false,
+          });
+          expect(await store.tasks.listPart(query, 40_000)).toEqual({ rows, isCut: false });
+        }
+      }
+      const nobody = { ...everything, root: "no-such-shape" };
+      expect(await store.tasks.listPart(nobody, 1)).toEqual({ rows: [], isCut: false });
+    });
+
     test("lists whole rows", async () => {
       const { store } = world;
       const node = await enlistNode(store);
