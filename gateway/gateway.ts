@@ -52,6 +52,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     dispatch,
     bounds,
     reads,
+    examinations: reads.openLine(1),
     clock,
     entropy,
     log,

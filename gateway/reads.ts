@@ -26,12 +26,13 @@ export class Reads {
     this.#mostOfOne = readsMax;
   }
 
-  /** The place where the reads of one connection wait. */
-  openLine(): ReadLine {
-    return new ReadLine(this.#turn, (line) => {
+  /** The place where the reads of one connection wait, or others of which `most` run at once. */
+  openLine(most: number = this.#mostOfOne): ReadLine {
+    const onWaiting = (line: ReadLine) => {
       this.#lines.add(line);
       this.#admit();
-    });
+    };
+    return new ReadLine({ most, openedAt: this.#turn, onWaiting });
   }
 
   #admit(): void {
@@ -47,7 +48,7 @@ export class Reads {
   #nextLine(): ReadLine | undefined {
     let next: ReadLine | undefined;
     for (const line of this.#lines) {
-      if (line.running >= this.#mostOfOne) continue;
+      if (line.running >= line.most) continue;
       if (next === undefined || line.servedAt < next.servedAt) next = line;
     }
     return next;
@@ -73,10 +74,16 @@ export class ReadLine {
   /** The turn in which one of these reads began last, or in which the line was opened. */
   servedAt: number;
   running = 0;
+  readonly most: number;
   readonly #waiting: Waiting[] = [];
   readonly #onWaiting: (line: ReadLine) => void;
 
-  constructor(openedAt: number, onWaiting: (line: ReadLine) => void) {
+  constructor({
+    most,
+    openedAt,
+    onWaiting,
+  }: { most: number; openedAt: number; onWaiting: (line: ReadLine) => void }) {
+    this.most = most;
     this.servedAt = openedAt;
     this.#onWaiting = onWaiting;
   }

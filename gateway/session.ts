@@ -18,6 +18,8 @@ export interface House {
   readonly dispatch: Dispatch<SessionCall>;
   readonly bounds: Bounds;
   readonly reads: Reads;
+  /** Reads of everything there is: whoever asks for one, they stand in one place of the line. */
+  readonly examinations: ReadLine;
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly log: Log;
@@ -35,6 +37,7 @@ export class Session {
   readonly #toService: (namespace: string) => Service;
   readonly #log: Log;
   readonly #reads: ReadLine;
+  readonly #examinations: ReadLine;
   readonly #departure = new Set<() => void>();
   #hasLeft = false;
 
@@ -46,6 +49,7 @@ export class Session {
     this.#toService = house.service;
     this.#log = house.log;
     this.#reads = reads;
+    this.#examinations = house.examinations;
   }
 
   get namespace(): string {
@@ -60,9 +64,12 @@ export class Session {
 
   /** A read that may be large: it takes its turn among those of the gateway. */
   read<T>(call: SessionCall, read: (service: Service) => Promise<T>): Promise<T> {
-    const { service } = this;
-    const isWanted = () => call.isOpen && !this.#hasLeft;
-    return this.#reads.run(() => read(service), isWanted);
+    return this.#inLine(this.#reads, { call, read });
+  }
+
+  /** A read of everything, which may take minutes: never two at once, or nobody else could read. */
+  examine<T>(call: SessionCall, read: (service: Service) => Promise<T>): Promise<T> {
+    return this.#inLine(this.#examinations, { call, read });
   }
 
   /** Does it once the peer is gone; the function returned prevents it. */
@@ -95,5 +102,14 @@ export class Session {
     }
     this.#namespace = namespace;
     void this.service;
+  }
+
+  #inLine<T>(
+    line: ReadLine,
+    { call, read }: { call: SessionCall; read: (service: Service) => Promise<T> },
+  ): Promise<T> {
+    const { service } = this;
+    const isWanted = () => call.isOpen && !this.#hasLeft;
+    return line.run(() => read(service), isWanted);
   }
 }

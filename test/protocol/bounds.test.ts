@@ -216,3 +216,22 @@ test("POSTs that share a connection share its reads", async () => {
   expect(seen.begun).toBe(10);
   socket.destroy();
 });
+
+test("doctors stand in the line of large reads, one of all connections at once", async () => {
+  await using rig = await GatewayRig.start({ bounds: { gatewayReadsMax: 2, readsMax: 1 } });
+  const held = heldLists(rig.fake.service);
+  Object.assign(rig.fake.service, { doctor: rig.fake.service.list });
+  const peers = await Promise.all(Array.from({ length: 3 }, () => rig.connect()));
+  const examined = peers.map((peer) => peer.call("system.doctor"));
+  for (const peer of peers) await peer.call("session.ping");
+  expect(held.begun).toBe(1);
+  const [peer] = peers;
+  const listed = peer?.call("task.list");
+  await expect.poll(() => held.begun).toBe(2);
+  for (const begun of [3, 4]) {
+    held.end();
+    await expect.poll(() => held.begun).toBe(begun);
+  }
+  held.end();
+  await Promise.all([...examined, listed]);
+});
