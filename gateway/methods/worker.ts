@@ -4,7 +4,7 @@ import { limits } from "../../sdk/protocol/limits.ts";
 import type { SessionCall } from "../session.ts";
 import { method } from "./method.ts";
 import { requirePush } from "./require-push.ts";
-import { anything, durationMs, id, labels, name, nothing, retry, text } from "./values.ts";
+import { anything, durationMs, id, labels, name, pageLimit, retry, text } from "./values.ts";
 import { empty, keepAndDrop, workerView } from "./views.ts";
 
 const servedDefinition = z.strictObject({
@@ -62,10 +62,14 @@ const drain = method({
 
 const list = method({
   name: "worker.list",
-  summary: "The workers of the namespace.",
-  params: nothing,
-  result: z.object({ workers: z.array(workerView) }),
-  handle: (_params, { session }) => session.service.listWorkers(),
+  summary: "The workers of the namespace in pages, the oldest first.",
+  params: z.strictObject({
+    limit: z.exactOptional(pageLimit),
+    cursor: z.exactOptional(id),
+  }),
+  result: z.object({ workers: z.array(workerView), cursor: z.exactOptional(z.string()) }),
+  handle: (params, call) =>
+    call.session.read(call, (service) => service.listWorkers(params, call.session)),
 });
 
 /**

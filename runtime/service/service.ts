@@ -23,12 +23,14 @@ import type {
   Subscription,
   TaskPage,
   WorkerLink,
+  WorkerListParams,
+  WorkerPage,
   WorkerPort,
 } from "../../sdk/protocol/service.ts";
-import type { TaskError, TaskRef, TaskView, WorkerView } from "../../sdk/protocol/task.ts";
+import type { TaskError, TaskRef, TaskView } from "../../sdk/protocol/task.ts";
 import { toJournalEvent } from "../engine/audience.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { EventRow, TaskRow } from "../store/rows.ts";
+import type { EventRow, TaskRow, WorkerRow } from "../store/rows.ts";
 import type { TaskQuery } from "../store/store.ts";
 import { bytesOfTexts, readPage } from "./bounded-page.ts";
 import { Cancels } from "./cancels.ts";
@@ -47,9 +49,10 @@ import { toTaskView, toWorkerView } from "./views.ts";
 import { explainWaiting } from "./waiting-for.ts";
 
 const pageRowsDefault = 100;
-/** Beside their payloads: what else a page says of an event, and of a task. */
+/** Beside their payloads: what else a page says of an event, of a task, and of a worker. */
 const eventBytes = 200;
 const taskBytes = 1_000;
+const workerBytes = 1_000;
 
 /** The parts of a node's service that all namespaces share. */
 interface ServiceParts {
@@ -213,13 +216,24 @@ export class EngineService implements Service {
     return {};
   }
 
-  async listWorkers(): Promise<{ workers: readonly WorkerView[] }> {
+  async listWorkers(params: WorkerListParams, listener?: Listener): Promise<WorkerPage> {
     const { workers } = this.#parts.engine.store;
-    return reading(async () => {
-      const rows = await workers.list(this.#namespace);
-      const running = await workers.runningCounts(rows.map(({ id }) => id));
-      return { workers: rows.map((row) => toWorkerView(row, running.get(row.id) ?? 0)) };
+    const from = params.cursor === undefined ? {} : { beyond: checkCursor(params.cursor) };
+    const { rows, hasMore } = await readPage<WorkerRow>({
+      limit: checkLimit(params.limit),
+      listener,
+      read: ({ last, ...asked }) => {
+        const beyond = last === undefined ? from : { beyond: last.id };
+        return workers.listPart(this.#namespace, { ...asked, ...beyond });
+      },
+      bytesOf: ({ definitions, labels }) => bytesOfTexts(definitions, labels) + workerBytes,
     });
+    const running = await reading(() => workers.runningCounts(rows.map(({ id }) => id)));
+    const last = rows.at(-1);
+    return {
+      workers: rows.map((row) => toWorkerView(row, running.get(row.id) ?? 0)),
+      ...(hasMore && last ? { cursor: last.id } : {}),
+    };
   }
 
   async complete({ token, output }: { token: string; output?: unknown }): Promise<Recorded> {
@@ -290,7 +304,7 @@ const cursorPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 function checkCursor(cursor: string): string {
   if (cursorPattern.test(cursor)) return cursor;
-  throw invalid("cursor", "is not one that task.list gave");
+  throw invalid("cursor", "is not one that a page gave");
 }
 
 function bytesOfTask({ key, input, output, error, labels, metadata, progress }: TaskRow): number {

@@ -195,6 +195,11 @@ export interface WorkerStore {
   read(id: string): Promise<WorkerRow | null>;
   readByName(namespace: string, name: string): Promise<WorkerRow | null>;
   list(namespace: string): Promise<readonly WorkerRow[]>;
+  /** By id; those after the id `beyond`, if there is one. */
+  listPart(
+    namespace: string,
+    page: { readonly beyond?: string; readonly limit: number; readonly bytesMax: number },
+  ): Promise<Part<WorkerRow>>;
   /** Extends leases; returns those that are still this node's. */
   renew(node: string, ids: readonly string[], leaseMs: number): Promise<readonly string[]>;
   /** Serving or draining workers whose lease has ended. */

@@ -11,6 +11,8 @@ import type {
   PipelinePage,
   Service,
   TaskPage,
+  WorkerListParams,
+  WorkerPage,
 } from "../protocol/service.ts";
 import type { TaskRef, TaskView, WorkerView } from "../protocol/task.ts";
 import { type Submitted, traceSubmission } from "../telemetry/submission-span.ts";
@@ -55,6 +57,7 @@ export interface Kantoku {
    * @throws KantokuError `conflict` while another worker of this client has the name
    */
   work(definitions: readonly AnyDefinition[], options?: WorkOptions): Promise<WorkerHandle>;
+  /** All of the namespace, those that have gone or are lost among them, the oldest first. */
   workers(): Promise<readonly WorkerView[]>;
   /** Closes this client's workers, then what it stands on. Tasks go on elsewhere. */
   close(): Promise<void>;
@@ -165,7 +168,13 @@ class ServiceClient implements Kantoku {
   }
 
   async workers(): Promise<readonly WorkerView[]> {
-    return (await this.#service.listWorkers()).workers;
+    const all: WorkerView[] = [];
+    for (let params: WorkerListParams | null = {}; params !== null; ) {
+      const { workers, cursor }: WorkerPage = await this.#service.listWorkers(params);
+      all.push(...workers);
+      params = cursor === undefined ? null : { cursor };
+    }
+    return all;
   }
 
   close(): Promise<void> {

@@ -22,15 +22,11 @@ import type {
   Subscription,
   TaskPage,
   WorkerLink,
+  WorkerListParams,
+  WorkerPage,
   WorkerPort,
 } from "../protocol/service.ts";
-import {
-  isEnded,
-  type TaskError,
-  type TaskRef,
-  type TaskView,
-  type WorkerView,
-} from "../protocol/task.ts";
+import { isEnded, type TaskError, type TaskRef, type TaskView } from "../protocol/task.ts";
 import { encodePayload } from "../values/payload.ts";
 import type { Connection, ConnectionParts, ConnectionUser, Loss } from "./connection.ts";
 import { RemoteSubscriptions } from "./remote-subscriptions.ts";
@@ -137,8 +133,8 @@ export class RemoteService implements Service, ConnectionUser {
     return this.#connection.call("worker.drain", params);
   }
 
-  listWorkers(): Promise<{ readonly workers: readonly WorkerView[] }> {
-    return this.#connection.call("worker.list", {});
+  listWorkers(params: WorkerListParams): Promise<WorkerPage> {
+    return this.#connection.call("worker.list", { ...params });
   }
 
   complete(params: { readonly token: string; readonly output?: unknown }): Promise<Recorded> {

@@ -259,6 +259,19 @@ export interface PipelinePage {
   readonly cursor?: string;
 }
 
+export interface WorkerListParams {
+  /** 1 to 1000; 100 unless given. A page ends earlier where its workers serve many definitions. */
+  readonly limit?: number;
+  /** Of the page before. */
+  readonly cursor?: string;
+}
+
+export interface WorkerPage {
+  readonly workers: readonly WorkerView[];
+  /** Absent: the last page. */
+  readonly cursor?: string;
+}
+
 /** Whoever waits for an answer. */
 export interface Listener {
   /** Does it once nobody wants the answer any more; the function returned prevents it. */
@@ -305,7 +318,7 @@ export interface Service {
     readonly attempts: readonly string[];
   }): Promise<Beat>;
   drainWorker(params: { readonly worker: string }): Promise<Record<string, never>>;
-  listWorkers(): Promise<{ readonly workers: readonly WorkerView[] }>;
+  listWorkers(params: WorkerListParams, listener?: Listener): Promise<WorkerPage>;
 
   complete(params: { readonly token: string; readonly output?: unknown }): Promise<Recorded>;
   fail(params: { readonly token: string; readonly error: TaskError }): Promise<Recorded>;

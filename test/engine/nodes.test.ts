@@ -389,7 +389,7 @@ describe("a node that lost its lease", () => {
     await rig.advance(4_000);
     await rig.submit();
     expect(worker.assignments).toEqual([]);
-    const { workers } = await rig.service.listWorkers();
+    const { workers } = await rig.service.listWorkers({});
     expect(workers).toMatchObject([{ status: "lost" }]);
   });
 

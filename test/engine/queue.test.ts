@@ -175,7 +175,7 @@ describe("a draining worker", () => {
     expect(await rig.status(id)).toBe("succeeded");
     worker.link.detach();
     await rig.settle();
-    const { workers } = await rig.service.listWorkers();
+    const { workers } = await rig.service.listWorkers({});
     expect(workers).toMatchObject([{ id: worker.id, status: "gone", running: 0 }]);
     const other = await rig.worker({ instance: "other" });
     await rig.settle();

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { createClient } from "../../sdk/index.ts";
+import { limits } from "../../sdk/protocol/limits.ts";
 import { EngineRig } from "../support/engine-rig.ts";
 import { errorOf, watch } from "../support/outcome.ts";
 import { enlistNode } from "../support/test-node.ts";
@@ -103,7 +105,7 @@ test("a worker without a socket for five seconds is lost, and that counts", asyn
     { reason: "disconnected", counts: true },
   ]);
   expect(await rig.status(id)).toBe("ready");
-  const { workers } = await rig.service.listWorkers();
+  const { workers } = await rig.service.listWorkers({});
   expect(workers).toMatchObject([{ status: "lost" }]);
   expect((await errorOf(worker.beat())).code).toBe("not-found");
   const next = await rig.worker({ instance: "instance-2", slots: 2 });
@@ -243,9 +245,9 @@ describe("an attempt whose report is being committed", () => {
     const { rig, worker, finish } = await startReport();
     await using _ = rig;
     await worker.drain();
-    expect(await rig.service.listWorkers()).toMatchObject({ workers: [{ status: "draining" }] });
+    expect(await rig.service.listWorkers({})).toMatchObject({ workers: [{ status: "draining" }] });
     expect(await finish()).toEqual({ answer: "recorded" });
-    expect(await rig.service.listWorkers()).toMatchObject({ workers: [{ status: "gone" }] });
+    expect(await rig.service.listWorkers({})).toMatchObject({ workers: [{ status: "gone" }] });
   });
 
   test("lends no slot that it does not take", async () => {
@@ -418,4 +420,33 @@ test("of many that register under one name at once, some come in and the others 
       reason: { code: "busy", message: "several workers register under the name crowd at once" },
     });
   }
+});
+
+test("workers are listed in pages, and a client follows them", async () => {
+  await using rig = await EngineRig.start();
+  const registered = [];
+  for (let n = 0; n < 130; n += 1) registered.push((await rig.worker({ instance: `i${n}` })).id);
+  const first = await rig.service.listWorkers({});
+  expect(first.workers).toHaveLength(100);
+  const rest = await rig.service.listWorkers({ cursor: first.cursor ?? "" });
+  expect(rest).not.toHaveProperty("cursor");
+  const listed = [...first.workers, ...rest.workers].map(({ id }) => id);
+  expect(listed).toEqual(registered.toSorted());
+  const ten = await rig.service.listWorkers({ limit: 10 });
+  expect(ten.workers.map(({ id }) => id)).toEqual(listed.slice(0, 10));
+  const client = createClient(rig.service);
+  expect((await client.workers()).map(({ id }) => id)).toEqual(listed);
+  await client.close();
+});
+
+test("a page of workers fits a frame, however many definitions they serve", async () => {
+  await using rig = await EngineRig.start();
+  const definitions = Array.from({ length: limits.definitionsPerWorkerMax }, (_, n) => ({
+    name: String(n).padEnd(limits.nameLengthMax, "n"),
+  }));
+  for (let n = 0; n < 20; n += 1) await rig.worker({ instance: `i${n}`, definitions });
+  const page = await rig.service.listWorkers({});
+  expect(page.workers.length).toBeGreaterThan(0);
+  expect(page.cursor).toBe(page.workers.at(-1)?.id);
+  expect(JSON.stringify(page).length).toBeLessThan(limits.frameToClientBytesMax);
 });

@@ -39,7 +39,7 @@ test("a worker that stalls for longer than its lease, with its socket open, serv
     expect(begun).toEqual([`${id}.1`, `${id}.2`]);
     expect(worker.id).toBe(workerId);
     expect(ends).toEqual([]);
-    expect(await rig.service.listWorkers()).toMatchObject({ workers: [{ status: "serving" }] });
+    expect(await rig.service.listWorkers({})).toMatchObject({ workers: [{ status: "serving" }] });
   } finally {
     await kantoku.close();
     await gateway.close();

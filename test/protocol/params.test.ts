@@ -94,6 +94,7 @@ const refused: readonly (readonly [string, string, string])[] = [
   ["task.get", '{"id":"a\\u0000b"}', "id"],
   ["task.get", '{"id":"a b"}', "id"],
   ["task.list", '{"limit":0}', "limit"],
+  ["worker.list", '{"limit":0}', "limit"],
   ["task.list", '{"limit":1001}', "limit"],
   ["task.list", '{"status":"done"}', "status"],
   ["task.list", '{"status":[]}', "status"],
@@ -169,6 +170,7 @@ test.each([
   ["task.submit", '{"definition":"greet","metadata":{"a":"\\u0000"}}', "metadata.a"],
   ["attempt.complete", '{"token":"t"}', "token"],
   ["task.list", '{"cursor":"x"}', "cursor"],
+  ["worker.list", '{"cursor":"x"}', "cursor"],
 ])("and so is what only the service finds: %s %s", async (method, params, path) => {
   await using engine = await EngineRig.start();
   await using rig = await GatewayRig.start({ service: engine.node.serviceOf });

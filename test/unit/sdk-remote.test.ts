@@ -18,7 +18,7 @@ async function pair(
   handlers: Parameters<typeof RpcPeer.start>[0] = {},
   clock?: ManualClock,
 ): Promise<{ peer: RpcPeer; kantoku: Kantoku }> {
-  const peer = await RpcPeer.start(handlers);
+  const peer = await RpcPeer.start({ "worker.list": () => ({ workers: [] }), ...handlers });
   const kantoku = await connect(peer.url, { random: () => 0, ...(clock && { clock }) });
   cleanups.push(
     () => kantoku.close(),

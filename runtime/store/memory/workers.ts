@@ -1,5 +1,7 @@
 import type { WorkerRow } from "../rows.ts";
 import type { WorkerStore } from "../store.ts";
+import { partOf } from "./bounded-part.ts";
+import { byText } from "./ordered.ts";
 import { holdsSlot } from "./ownership.ts";
 import { compound, deleteWorker, putWorker, type Tables } from "./tables.ts";
 
@@ -17,6 +19,19 @@ export function createWorkerStore(tables: Tables): WorkerStore {
 
     async list(namespace) {
       return [...workers.values()].filter((worker) => worker.namespace === namespace);
+    },
+
+    async listPart(namespace, { beyond = "", limit, bytesMax }) {
+      const asked = [...workers.values()]
+        .filter((worker) => worker.namespace === namespace && worker.id > beyond)
+        .sort((a, b) => byText(a.id, b.id))
+        .slice(0, limit);
+      const textsOf = ({ definitions, labels, snapshot }: WorkerRow) => [
+        definitions,
+        labels,
+        snapshot,
+      ];
+      return partOf(asked, { bytesMax, textsOf });
     },
 
     async renew(node, ids, leaseMs) {

@@ -1,5 +1,6 @@
 import type { WorkerStore } from "../store.ts";
 import { plainArray } from "./arrays.ts";
+import { boundedPart, partOf } from "./bounded-part.ts";
 import type { Connections } from "./connections.ts";
 import { idOf, isId, workerColumns, workerOf } from "./rows.ts";
 
@@ -9,6 +10,17 @@ const readByName = `
 select ${workerColumns.bare} from kantoku.workers where namespace = $1::text and name = $2::text`;
 
 const list = `select ${workerColumns.bare} from kantoku.workers where namespace = $1::text order by id`;
+
+const listPart = boundedPart({
+  text: `
+select ${workerColumns.bare} from kantoku.workers
+where namespace = $1::text and ($2::uuid is null or id > $2::uuid)
+order by id limit $3::int`,
+  columns: workerColumns.bare,
+  large: ["definitions", "labels", "snapshot"],
+  order: "id",
+  bytesMax: "$4::bigint",
+});
 
 const renew = `
 update kantoku.workers
@@ -65,6 +77,11 @@ export function createWorkerStore({ leases, readers, desk }: Connections): Worke
 
     async list(namespace) {
       return (await readers.ask(list, [namespace])).map(workerOf);
+    },
+
+    async listPart(namespace, { beyond, limit, bytesMax }) {
+      const parameters = [namespace, beyond ?? null, limit, bytesMax];
+      return partOf(await readers.ask(listPart, parameters), workerOf);
     },
 
     async renew(node, ids, leaseMs) {

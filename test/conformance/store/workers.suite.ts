@@ -30,6 +30,25 @@ export function describeWorkers(world: World): void {
       expect(sorted(idsOf(await store.workers.list("default")))).toEqual(sorted([one.id, two.id]));
     });
 
+    test("are listed in parts by id, no more of them than come to the bytes that are enough", async () => {
+      const { store } = world;
+      const node = await enlistNode(store);
+      const definitions = JSON.stringify([{ name: "n".repeat(2_000), version: "" }]);
+      const turns = ["one", "two", "three"].map((name) => register({ name, definitions }));
+      await node.commit(...turns, register({ name: "one", namespace: "other" }));
+      const ids = sorted(idsOf(turns));
+      const part = async (page: { beyond?: string; limit?: number; bytesMax?: number }) => {
+        const all = { limit: 10, bytesMax: 1_000_000 };
+        const { rows, isCut } = await store.workers.listPart("default", { ...all, ...page });
+        return { ids: idsOf(rows), isCut };
+      };
+      expect(await part({})).toEqual({ ids, isCut: false });
+      expect(await part({ limit: 2 })).toEqual({ ids: ids.slice(0, 2), isCut: false });
+      expect(await part({ beyond: ids[0] ?? "" })).toEqual({ ids: ids.slice(1), isCut: false });
+      expect(await part({ bytesMax: 1 })).toEqual({ ids: ids.slice(0, 1), isCut: true });
+      expect(await part({ bytesMax: 3_000 })).toEqual({ ids: ids.slice(0, 2), isCut: true });
+    });
+
     test("renew extends the leases of those that are still this node's", async () => {
       const { store } = world;
       const node = await enlistNode(store);
