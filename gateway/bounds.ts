@@ -14,6 +14,10 @@ export interface Bounds {
   readonly gatewayReadsMax: number;
   /** Of these, the reads of one connection. */
   readonly readsMax: number;
+  /** Reads of one row that are under way at once; it may hold a MiB, so a thousand are too many. */
+  readonly gatewaySingleReadsMax: number;
+  /** Of these, the reads of one connection. */
+  readonly singleReadsMax: number;
   readonly subscriptionsMax: number;
   readonly workersMax: number;
   /** Text that waits for one reader. Above it, subscriptions end as `lagged`. */
@@ -36,6 +40,8 @@ export const defaultBounds: Bounds = {
   inFlightCallsMax: 1000,
   gatewayReadsMax: 2,
   readsMax: 1,
+  gatewaySingleReadsMax: 16,
+  singleReadsMax: 8,
   subscriptionsMax: 1000,
   workersMax: 100,
   behindBytesMax: 1 * MiB,

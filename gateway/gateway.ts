@@ -12,7 +12,7 @@ import { type Log, stderrLog } from "./log.ts";
 import { assertLoopback } from "./loopback.ts";
 import { methods } from "./methods/index.ts";
 import { Peers } from "./peers.ts";
-import { Reads } from "./reads.ts";
+import { createReadLines } from "./read-lines.ts";
 import { serveWebSockets } from "./transport/ws.ts";
 
 export interface GatewayOptions {
@@ -46,13 +46,11 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { log = stderrLog, clock = systemClock, entropy = systemEntropy } = options;
   const bounds = { ...defaultBounds, ...options.bounds };
   const dispatch = createDispatch(methods, { log, entropy });
-  const reads = new Reads(bounds);
   const peers = new Peers({
     service: options.service,
     dispatch,
     bounds,
-    reads,
-    examinations: reads.openLine(1),
+    openLines: createReadLines(bounds),
     clock,
     entropy,
     log,

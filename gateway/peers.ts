@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Clock } from "./clock.ts";
-import type { ReadLine } from "./reads.ts";
+import type { ReadLines } from "./read-lines.ts";
 import { type House, Session } from "./session.ts";
 import { SocketSession, type SocketWire } from "./socket-session.ts";
 import type { SocketEnds } from "./transport/ws.ts";
@@ -17,7 +17,7 @@ const postsPerConnectionMax = 100;
 /** What the POSTs of one connection share. */
 interface Poster {
   openCount: number;
-  readonly reads: ReadLine;
+  readonly lines: ReadLines;
 }
 
 /** Everybody who is connected: the beat that watches them, and their shared end. */
@@ -67,7 +67,7 @@ export class Peers {
     const poster = this.#posterOf(socket);
     if (poster.openCount >= postsPerConnectionMax) return null;
     poster.openCount += 1;
-    const session = new Session(this.#house, { push: null, reads: poster.reads });
+    const session = new Session(this.#house, { push: null, lines: poster.lines });
     if (this.#isDraining) session.calls.drain();
     this.#posts.add(session);
     // And one whose turn never comes is not told that its connection closed.
@@ -110,7 +110,7 @@ export class Peers {
   #posterOf(socket: Socket): Poster {
     const known = this.#posters.get(socket);
     if (known !== undefined) return known;
-    const poster = { openCount: 0, reads: this.#house.reads.openLine() };
+    const poster = { openCount: 0, lines: this.#house.openLines() };
     this.#posters.set(socket, poster);
     return poster;
   }

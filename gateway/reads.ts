@@ -1,5 +1,4 @@
 import { KantokuError } from "../sdk/errors.ts";
-import type { Bounds } from "./bounds.ts";
 
 interface Waiting {
   isWanted(): boolean;
@@ -8,7 +7,7 @@ interface Waiting {
 }
 
 /**
- * The large reads of one gateway: so few at once that others hardly feel them, of one connection
+ * The reads of one kind of one gateway: so few at once that others hardly feel them, of one connection
  * fewer than that. The next is always of the connection that has gone without for longest, so that
  * nobody stands behind all that a greedier one asked for, and a new connection overtakes nobody.
  */
@@ -21,9 +20,9 @@ export class Reads {
   /** The lines in which somebody waits. */
   readonly #lines = new Set<ReadLine>();
 
-  constructor({ gatewayReadsMax, readsMax }: Bounds) {
-    this.#most = gatewayReadsMax;
-    this.#mostOfOne = readsMax;
+  constructor({ most, mostOfOne }: { most: number; mostOfOne: number }) {
+    this.#most = most;
+    this.#mostOfOne = mostOfOne;
   }
 
   /** The place where the reads of one connection wait, or others of which `most` run at once. */
@@ -67,7 +66,7 @@ export class Reads {
 }
 
 /**
- * The large reads of one connection, in the order in which they came. Those that nobody wants any
+ * The reads of one connection, in the order in which they came. Those that nobody wants any
  * more when their turn comes never begin.
  */
 export class ReadLine {

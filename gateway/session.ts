@@ -8,7 +8,8 @@ import type { Dispatch } from "./dispatch.ts";
 import type { Entropy } from "./entropy.ts";
 import type { Log } from "./log.ts";
 import type { Push } from "./push.ts";
-import type { ReadLine, Reads } from "./reads.ts";
+import type { ReadLines } from "./read-lines.ts";
+import type { ReadLine } from "./reads.ts";
 
 export type SessionCall = Call<Session>;
 
@@ -17,9 +18,8 @@ export interface House {
   readonly service: (namespace: string) => Service;
   readonly dispatch: Dispatch<SessionCall>;
   readonly bounds: Bounds;
-  readonly reads: Reads;
-  /** Reads of everything there is: whoever asks for one, they stand in one place of the line. */
-  readonly examinations: ReadLine;
+  /** For one connection. */
+  readonly openLines: () => ReadLines;
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly log: Log;
@@ -36,20 +36,18 @@ export class Session {
   #service: Service | null = null;
   readonly #toService: (namespace: string) => Service;
   readonly #log: Log;
-  readonly #reads: ReadLine;
-  readonly #examinations: ReadLine;
+  readonly #lines: ReadLines;
   readonly #departure = new Set<() => void>();
   #hasLeft = false;
 
-  constructor(house: House, { push, reads }: { push: Push | null; reads: ReadLine }) {
+  constructor(house: House, { push, lines }: { push: Push | null; lines: ReadLines }) {
     this.id = house.entropy.id();
     this.bounds = house.bounds;
     this.calls = new Calls(house.dispatch, house);
     this.push = push;
     this.#toService = house.service;
     this.#log = house.log;
-    this.#reads = reads;
-    this.#examinations = house.examinations;
+    this.#lines = lines;
   }
 
   get namespace(): string {
@@ -64,12 +62,17 @@ export class Session {
 
   /** A read that may be large: it takes its turn among those of the gateway. */
   read<T>(call: SessionCall, read: (service: Service) => Promise<T>): Promise<T> {
-    return this.#inLine(this.#reads, { call, read });
+    return this.#inLine(this.#lines.large, { call, read });
+  }
+
+  /** A read of one row: what many connections ask of them at once is more than memory bears. */
+  readOne<T>(call: SessionCall, read: (service: Service) => Promise<T>): Promise<T> {
+    return this.#inLine(this.#lines.single, { call, read });
   }
 
   /** A read of everything, which may take minutes: never two at once, or nobody else could read. */
   examine<T>(call: SessionCall, read: (service: Service) => Promise<T>): Promise<T> {
-    return this.#inLine(this.#examinations, { call, read });
+    return this.#inLine(this.#lines.everything, { call, read });
   }
 
   /** Does it once the peer is gone; the function returned prevents it. */

@@ -33,7 +33,7 @@ export class SocketSession {
     this.#house = house;
     this.#outbox = new Outbox(wire, { bounds: house.bounds, onOverflow: () => this.#dropReader() });
     this.#push = new Push(this.#outbox, house.bounds);
-    this.session = new Session(house, { push: this.#push, reads: house.reads.openLine() });
+    this.session = new Session(house, { push: this.#push, lines: house.openLines() });
     this.#pingedAt = house.clock.monotonic();
     this.#exchange = this.#createExchange();
   }

@@ -23,7 +23,7 @@ const get = method({
   params: z.strictObject({ name, version: z.exactOptional(name) }),
   result: pipelineView,
   errors: ["not-found"],
-  handle: (params, { session }) => session.service.getPipeline(params),
+  handle: (params, call) => call.session.readOne(call, (service) => service.getPipeline(params)),
 });
 
 const list = method({

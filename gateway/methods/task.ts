@@ -72,7 +72,7 @@ const get = method({
   params: taskParams({}),
   result: taskView,
   errors: ["not-found"],
-  handle: (params, { session }) => session.service.get(toRef(params)),
+  handle: (params, call) => call.session.readOne(call, (service) => service.get(toRef(params))),
 });
 
 const list = method({
@@ -148,11 +148,13 @@ const subscribe = method({
     if (!(Array.isArray(params) || "id" in params || "key" in params))
       throw notServed("Filtered subscriptions are");
   },
-  handle: ({ after, ...ref }, call) =>
-    requirePush(call, "task.subscribe").subscriptions.subscribe(call.session.service, {
-      params: { ...toRef(ref), ...(after !== undefined && { after: Number(after) }) },
-      call,
-    }),
+  handle: ({ after, ...ref }, call) => {
+    const { subscriptions } = requirePush(call, "task.subscribe");
+    const params = { ...toRef(ref), ...(after !== undefined && { after: Number(after) }) };
+    return call.session.readOne(call, (service) =>
+      subscriptions.subscribe(service, { params, call }),
+    );
+  },
 });
 
 const unsubscribe = method({

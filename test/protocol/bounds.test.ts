@@ -88,7 +88,7 @@ test("more labels than can be kept are refused before each is looked at", async 
   await expect(submitting).rejects.toThrow("labels: has too many");
 });
 
-/** Lists that end when the test says so. */
+/** Lists, or what else stands in for them, that end when the test says so. */
 function heldLists(service: Service): { begun: number; end(): void } {
   const held: (() => void)[] = [];
   const seen = {
@@ -97,9 +97,10 @@ function heldLists(service: Service): { begun: number; end(): void } {
       for (const end of held.splice(0)) end();
     },
   };
+  const answer = { tasks: [], id: "s", close: () => {} };
   const list = () => {
     seen.begun += 1;
-    return new Promise((resolve) => held.push(() => resolve({ tasks: [] })));
+    return new Promise((resolve) => held.push(() => resolve({ ...answer })));
   };
   Object.assign(service, { list });
   return seen;
@@ -235,3 +236,27 @@ test("doctors stand in the line of large reads, one of all connections at once",
   held.end();
   await Promise.all([...examined, listed]);
 });
+
+test.each([
+  ["task.get", "get"],
+  ["task.subscribe", "subscribe"],
+])(
+  "of all that call %s so few are read for at once, and large reads do not wait",
+  async (method, read) => {
+    const bounds = { gatewaySingleReadsMax: 3, singleReadsMax: 2 };
+    await using rig = await GatewayRig.start({ bounds });
+    const { id } = await rig.fake.service.submit({ definition: "greet" });
+    const held = heldLists(rig.fake.service);
+    Object.assign(rig.fake.service, { [read]: rig.fake.service.list });
+    const peers = await Promise.all(Array.from({ length: 3 }, () => rig.connect()));
+    const [first] = peers;
+    const asked = peers.flatMap((peer) => [1, 2, 3].map(() => peer.ask(method, { id })));
+    for (const peer of peers) await peer.call("session.ping");
+    expect(held.begun).toBe(3);
+    const listed = first?.call("task.list");
+    await expect.poll(() => held.begun).toBe(4);
+    await endAndBeginAll(held);
+    expect(held.begun).toBe(10);
+    await Promise.all([...asked, listed]);
+  },
+);

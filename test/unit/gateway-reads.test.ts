@@ -1,10 +1,9 @@
 import { expect, test } from "vitest";
-import { defaultBounds } from "../../gateway/bounds.ts";
 import { type ReadLine, Reads } from "../../gateway/reads.ts";
 
 /** Reads that end when the test says so. */
-function createReads({ gatewayReadsMax, readsMax }: { gatewayReadsMax: number; readsMax: number }) {
-  const reads = new Reads({ ...defaultBounds, gatewayReadsMax, readsMax });
+function createReads({ most, mostOfOne }: { most: number; mostOfOne: number }) {
+  const reads = new Reads({ most, mostOfOne });
   const begun: string[] = [];
   const ends: (() => void)[] = [];
   return {
@@ -26,7 +25,7 @@ function createReads({ gatewayReadsMax, readsMax }: { gatewayReadsMax: number; r
 }
 
 test("of all connections together so many reads run at once, and of one so many", async () => {
-  const { openLine, ask, begun, endOne } = createReads({ gatewayReadsMax: 3, readsMax: 2 });
+  const { openLine, ask, begun, endOne } = createReads({ most: 3, mostOfOne: 2 });
   const [a, b, c] = [openLine(), openLine(), openLine()];
   for (const name of ["a1", "a2", "a3"]) void ask(a, name);
   expect(begun).toEqual(["a1", "a2"]);
@@ -40,7 +39,7 @@ test("of all connections together so many reads run at once, and of one so many"
 });
 
 test("connections take turns, however much each of them has asked for", async () => {
-  const { openLine, ask, begun, endOne } = createReads({ gatewayReadsMax: 1, readsMax: 1 });
+  const { openLine, ask, begun, endOne } = createReads({ most: 1, mostOfOne: 1 });
   const [greedy, other, polite] = [openLine(), openLine(), openLine()];
   for (let n = 1; n <= 20; n += 1) void ask(greedy, `g${n}`);
   for (let n = 1; n <= 3; n += 1) void ask(other, `o${n}`);
@@ -50,7 +49,7 @@ test("connections take turns, however much each of them has asked for", async ()
 });
 
 test("who has gone without for longest is next, and a new connection is behind all", async () => {
-  const { openLine, ask, begun, endOne } = createReads({ gatewayReadsMax: 1, readsMax: 1 });
+  const { openLine, ask, begun, endOne } = createReads({ most: 1, mostOfOne: 1 });
   const [polite, greedy] = [openLine(), openLine()];
   for (let n = 1; n <= 4; n += 1) void ask(greedy, `g${n}`);
   await endOne();
@@ -61,7 +60,7 @@ test("who has gone without for longest is next, and a new connection is behind a
 });
 
 test("what nobody wants any more costs no turn", async () => {
-  const { openLine, ask, begun, endOne } = createReads({ gatewayReadsMax: 1, readsMax: 1 });
+  const { openLine, ask, begun, endOne } = createReads({ most: 1, mostOfOne: 1 });
   const [gone, other] = [openLine(), openLine()];
   void ask(other, "o1");
   const refused = Promise.allSettled(["1", "2"].map((name) => ask(gone, name, () => false)));
@@ -75,7 +74,7 @@ test("what nobody wants any more costs no turn", async () => {
 });
 
 test("a read that fails gives its place back", async () => {
-  const reads = new Reads({ ...defaultBounds, gatewayReadsMax: 1, readsMax: 1 });
+  const reads = new Reads({ most: 1, mostOfOne: 1 });
   const line = reads.openLine();
   const fail = () => {
     throw new Error("at once");
