@@ -19,13 +19,13 @@ interface Paging<Row> {
   bytesOf(row: Row): number;
 }
 
-export interface Asked<Row> {
+interface Asked<Row> {
   readonly limit: number;
   readonly bytesMax: number;
   readonly last: Row | undefined;
 }
 
-export interface Page<Row> {
+interface Page<Row> {
   readonly rows: readonly Row[];
   readonly hasMore: boolean;
 }
