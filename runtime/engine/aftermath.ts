@@ -35,7 +35,7 @@ export interface AftermathOptions {
   timerSet(inMs: number): void;
   /** A ready task was left to whoever serves it, maybe another node. */
   queued(head: Head): void;
-  /** Another node watches these tasks. */
+  /** There is news of the task, which another node may watch. */
   announce(task: string): void;
   /** Letters were written in a commit: somebody has to read them. */
   mailWritten(): void;
@@ -66,7 +66,7 @@ export class Aftermath {
     this.#backlog = backlog;
   }
 
-  committed(draft: TaskDraft, { losers, watched, hasMail }: Committed): void {
+  committed(draft: TaskDraft, { losers, hasMail }: Committed): void {
     const { actor, turn, state } = draft;
     actor.isCommitting = false;
     if (hasMail) this.#options.mailWritten();
@@ -97,7 +97,7 @@ export class Aftermath {
     for (const { dueAt } of turn.kind === "task" ? turn.timersSet : []) {
       this.#options.timerSet(dueAt - this.#options.clock.now());
     }
-    if (watched.includes(turn.id)) this.#options.announce(turn.id);
+    if (!isNew(turn)) this.#options.announce(turn.id);
     this.#options.perform(draft);
     this.#settle(actor);
   }
@@ -199,6 +199,11 @@ export class Aftermath {
     if (placement !== null) this.#options.placements.giveBack(placement);
     if (state.status === "ready") this.#backlog?.wasNotQueued();
   }
+}
+
+/** Nobody can watch a task before it is there. */
+function isNew(turn: TaskDraft["turn"]): boolean {
+  return turn.kind === "task" && turn.identity !== null;
 }
 
 export function toKantokuError(error: StoreError, wasSent: boolean): KantokuError {

@@ -169,8 +169,6 @@ export class Engine {
     if (life.isOver || life.lease.nodeCount <= 1) return;
     if (!isWanted) return life.watches.unwatch(task);
     if (life.directory.get(task)?.state.owner === life.incarnation) return;
-    life.watches.watch(task).catch((error: unknown) => {
-      this.log.warn("watch failed; the poll will look", { task, error });
-    });
+    life.watches.watch(task);
   }
 }

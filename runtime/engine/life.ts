@@ -112,7 +112,9 @@ export class Life {
       perform: (draft) => assignments.perform(draft),
       timerSet: (inMs) => this.#rounds.timers.expect(inMs),
       queued: (head) => this.#hintReady(head),
-      announce: (task) => this.watches.announce(task),
+      announce: (task) => {
+        if (this.lease.nodeCount > 1) this.watches.announce(task);
+      },
       mailWritten: () => this.#hintMail(),
       unreadable: (row) => repairs.mend(row),
       release: (task) => this.#release([task]),

@@ -13,46 +13,84 @@ interface WatchesOptions {
 
 const refreshTasksMax = 500;
 
-/** News of tasks across nodes: a row says who watches, a hint says look, the poll looks anyway. */
+/**
+ * News of tasks across nodes: a row says who watches, a hint says look, the poll looks anyway. Rows
+ * are written and looked for in portions: what comes while one is under way is in the next.
+ */
 export class Watches {
   readonly #options: WatchesOptions;
-  #news: string[] = [];
+  /** To be written, written, and to be deleted. */
+  readonly #begun = new Set<string>();
+  readonly #written = new Set<string>();
+  readonly #ended = new Set<string>();
+  readonly #news = new Set<string>();
+  #isWriting = false;
+  #isTelling = false;
 
   constructor(options: WatchesOptions) {
     this.#options = options;
   }
 
-  /** Watch first, then look: what was committed between the two is seen by the look. */
-  async watch(task: string): Promise<void> {
-    await this.#options.store.watches.watch(this.#options.node, task);
-    await this.refresh([task]);
+  watch(task: string): void {
+    this.#begun.add(task);
+    this.#writeSoon();
   }
 
   unwatch(task: string): void {
-    this.#options.store.watches
-      .unwatch(this.#options.node, task)
-      .catch((error: unknown) => this.#options.log.warn("watch row left behind", { task, error }));
+    if (this.#begun.delete(task) || !this.#written.delete(task)) return;
+    this.#ended.add(task);
+    this.#writeSoon();
+  }
+
+  #writeSoon(): void {
+    if (this.#isWriting) return;
+    this.#isWriting = true;
+    this.#options.clock.soon(() => void this.#write());
+  }
+
+  async #write(): Promise<void> {
+    const { store, node, log } = this.#options;
+    while (this.#begun.size + this.#ended.size > 0) {
+      const ended = takeAll(this.#ended);
+      const begun = takeAll(this.#begun);
+      for (const task of begun) this.#written.add(task);
+      try {
+        // What is watched again by now has its row deleted first.
+        if (ended.length > 0) await store.watches.unwatch(node, ended);
+        if (begun.length > 0) await store.watches.watch(node, begun);
+        // Only now: what was committed before the watch is seen by the look.
+        await this.refresh(begun.filter((task) => this.#written.has(task)));
+      } catch (error) {
+        log.warn("watches not written; the poll will look", { error });
+      }
+    }
+    this.#isWriting = false;
   }
 
   /** Tells the watching nodes, after the commit: once a tick, for a hint takes a lock of the cluster. */
   announce(task: string): void {
-    this.#news.push(task);
-    if (this.#news.length === 1) this.#options.clock.soon(() => void this.#tell());
+    this.#news.add(task);
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    this.#options.clock.soon(() => void this.#tell());
   }
 
   async #tell(): Promise<void> {
     const { store, node, log } = this.#options;
-    const tasks = this.#news;
-    this.#news = [];
-    try {
-      const nodes = await store.watches.watchers(tasks);
-      const hints = nodes
-        .filter((watcher) => watcher !== node)
-        .map((watcher): Hint => ({ about: "watched", node: watcher, tasks }));
-      if (hints.length > 0) await store.hints.send(hints);
-    } catch (error) {
-      log.warn("watchers not told; their poll will look", { error });
+    while (this.#news.size > 0) {
+      try {
+        const watches = await store.watches.watchers(takeAll(this.#news));
+        const byNode = Map.groupBy(watches, (watch) => watch.node);
+        byNode.delete(node);
+        const hints = Array.from(byNode, ([watcher, its]): Hint => {
+          return { about: "watched", node: watcher, tasks: its.map(({ task }) => task) };
+        });
+        if (hints.length > 0) await store.hints.send(hints);
+      } catch (error) {
+        log.warn("watchers not told; their poll will look", { error });
+      }
     }
+    this.#isTelling = false;
   }
 
   /** Reads watched tasks and passes their news on. */
@@ -70,4 +108,10 @@ export class Watches {
       this.#options.log.warn("watched tasks not read; the poll will look", { error }),
     );
   }
+}
+
+function takeAll(tasks: Set<string>): string[] {
+  const all = [...tasks];
+  tasks.clear();
+  return all;
 }

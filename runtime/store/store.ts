@@ -274,10 +274,15 @@ export interface PipelineStore {
 
 /** Which nodes wait for news of which tasks. */
 export interface WatchStore {
-  watch(node: string, task: string): Promise<void>;
-  unwatch(node: string, task: string): Promise<void>;
-  /** Nodes watching any of these tasks. */
-  watchers(tasks: readonly string[]): Promise<readonly string[]>;
+  watch(node: string, tasks: readonly string[]): Promise<void>;
+  unwatch(node: string, tasks: readonly string[]): Promise<void>;
+  /** Who watches any of these tasks. */
+  watchers(tasks: readonly string[]): Promise<readonly Watch[]>;
+}
+
+export interface Watch {
+  readonly node: string;
+  readonly task: string;
 }
 
 /** A hint that something may be there to read. It may be lost, late or doubled: polling stays on. */

@@ -97,8 +97,6 @@ export const lanesDefault = 3;
 export interface Committed {
   /** Ids of submits whose idempotency key was taken: nothing of them was written. */
   readonly losers: ReadonlySet<string>;
-  /** Tasks in this batch that another node watches. */
-  readonly watched: readonly string[];
   /** Letters were written that any node may act upon. */
   readonly hasMail: boolean;
 }

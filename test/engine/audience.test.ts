@@ -164,6 +164,27 @@ describe("a subscription", () => {
     const errors = await Promise.all(ended);
     expect(errors.every(({ code }) => code === "task-cancelled")).toBe(true);
   });
+
+  test("is asked for many tasks at a time, and never for one that runs here", async () => {
+    await using rig = await EngineRig.start();
+    const other = await rig.join();
+    await rig.advance(3_000);
+    const worker = await rig.worker({ slots: 50 });
+    const runs = Array.from({ length: 50 }, () => rig.service.run({ definition: "job" }));
+    await rig.settle();
+    const ids = worker.assignments.map(({ task }) => task);
+    const waits = ids.map((id) => other.service.result({ id }));
+    await rig.settle();
+    await Promise.all(worker.assignments.map(({ token }) => worker.complete(1, token)));
+    await Promise.all([...runs, ...waits]);
+    await rig.settle();
+    const asked = (node: typeof other) =>
+      (["watches.watch", "watches.unwatch"] as const).map((call) => node.store.countOf(call));
+    expect([asked(other), asked(rig.node)]).toEqual([
+      [1, 1],
+      [0, 0],
+    ]);
+  });
 });
 
 describe("progress", () => {

@@ -214,3 +214,23 @@ test("a task without a snapshot that is taken while its turn commits brings all 
   expect(row).toMatchObject({ seq: 3, snapshot: null, owner: next.id });
   expect(row?.tail?.map(({ seq }) => seq)).toEqual([1, 2, 3]);
 });
+
+test("a watch neither waits for whoever is at its task nor keeps a claim from it", async () => {
+  const node = await enlistNode(store);
+  const next = await enlistNode(other);
+  const task = submit();
+  await node.commit(task);
+  await sql.begin(async (holder) => {
+    await holder`select from kantoku.tasks where id = ${task.id} for no key update`;
+    await store.watches.watch(node.id, [task.id]);
+  });
+  let watched: Promise<void> | undefined;
+  await sql.begin(async (holder) => {
+    // Stretches the moment in which the watch is written.
+    await holder`lock table kantoku.watches in share mode`;
+    watched = store.watches.watch(next.id, [task.id]);
+    await untilBlocked("kantoku notices");
+    expect(await other.queue.claim(next.id, [head], 10)).toMatchObject([{ id: task.id }]);
+  });
+  await watched;
+});

@@ -138,18 +138,16 @@ export async function createStoreOperator(world: OperatedWorld): Promise<StoreOp
   async function commit(index: number, batch: Batch): Promise<unknown> {
     batches.set(index, batch);
     let losers: readonly string[] = [];
-    let watched: readonly string[] = [];
     const fault = await faultOf(
       store.commits.commit(batch).then((committed) => {
         losers = [...committed.losers].sort();
-        watched = [...committed.watched].sort();
       }),
     );
     if (fault !== null) return fault;
     for (const turn of batch.turns) {
       if (turn.kind === "task" && turn.letters.length > 0) letters.unread.delete(turn.id);
     }
-    return { losers, watched };
+    return { losers };
   }
 
   async function apply(operation: StoreOperation): Promise<unknown> {
@@ -217,10 +215,12 @@ export async function createStoreOperator(world: OperatedWorld): Promise<StoreOp
       case "unwatch": {
         const task = taskAt(operation.task);
         const [row] = await store.tasks.readMany([task]);
-        return row && store.watches[operation.type](nodeId(operation.node), task);
+        return row && store.watches[operation.type](nodeId(operation.node), [task]);
       }
       case "watchers":
-        return [...(await store.watches.watchers(operation.tasks.map(taskAt)))].sort();
+        return (await store.watches.watchers(operation.tasks.map(taskAt)))
+          .map(({ node, task }) => `${task} by ${node}`)
+          .sort();
       case "readByKey": {
         const row = await store.tasks.readByKey(namespace, `key-${operation.key}`);
         return row && shown(row);

@@ -29,10 +29,9 @@ function commitBatch(tables: Tables, batch: Batch): Committed {
   }
   const losers = findLosers(tables, batch);
   const turns = batch.turns.filter(({ id }) => !losers.has(id));
-  const watched = turns.map(({ id }) => id).filter((id) => isWatched(tables, id, batch.node));
   const lanes = tables.batches.get(batch.node) ?? new Map<number, number>();
   const lastId = lanes.get(batch.lane);
-  if (lastId === batch.id) return { losers, watched, hasMail: true };
+  if (lastId === batch.id) return { losers, hasMail: true };
   if (lastId !== undefined && batch.id < lastId) {
     throw new StoreError("stale", `batch ${batch.id} of lane ${batch.lane} is behind ${lastId}`);
   }
@@ -54,7 +53,7 @@ function commitBatch(tables: Tables, batch: Batch): Committed {
   const hasMail = followLinks(tables, turns);
   lanes.set(batch.lane, batch.id);
   tables.batches.set(batch.node, lanes);
-  return { losers, watched, hasMail };
+  return { losers, hasMail };
 }
 
 /**
@@ -98,11 +97,6 @@ function findLosers(tables: Tables, batch: Batch): ReadonlySet<string> {
     if (holder === undefined) taken.set(claim, id);
     else if (holder !== id) losers.add(id);
   }
-}
-
-function isWatched(tables: Tables, task: string, node: string): boolean {
-  const watching = tables.watches.get(task);
-  return watching !== undefined && watching.size > (watching.has(node) ? 1 : 0);
 }
 
 /** What a database's types and unique indexes would refuse. */

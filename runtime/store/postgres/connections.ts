@@ -69,7 +69,7 @@ export interface Connections {
   readonly readers: Connection;
   /** Everything rare that writes. */
   readonly desk: Connection;
-  /** Hints only: a notification waits for a lock of the whole cluster. */
+  /** Hints, and who wants them: a notification waits for a lock of the whole cluster. */
   readonly notices: Connection;
   close(): Promise<void>;
 }
@@ -112,7 +112,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
       ),
     ),
     desk: open("desk", takingPlans),
-    notices: open("notices", claimSettings),
+    notices: open("notices", { ...takingPlans, ...claimSettings }),
   };
   return {
     ...connections,

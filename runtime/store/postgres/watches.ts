@@ -3,34 +3,31 @@ import { plainArray } from "./arrays.ts";
 import type { Connections } from "./connections.ts";
 import { isId } from "./rows.ts";
 
-/** The mark on the task is never taken back: it only saves unwatched tasks the second look. */
+/** Touches no task: a claim passes over one that somebody else is at, and may find no other. */
 const watch = `
-with marked as (
-  update kantoku.tasks set watched = true where id = $2::uuid and not watched
-)
-insert into kantoku.watches (node, task) values ($1::uuid, $2::uuid)
+insert into kantoku.watches (node, task) select $1::uuid, unnest($2::text::uuid[])
 on conflict (task, node) do nothing`;
 
-const unwatch = "delete from kantoku.watches where node = $1::uuid and task = $2::uuid";
+const unwatch =
+  "delete from kantoku.watches where node = $1::uuid and task = any ($2::text::uuid[])";
 
-const watchers = `
-select distinct node from kantoku.watches where task = any ($1::text::uuid[])`;
+const watchers = "select node, task from kantoku.watches where task = any ($1::text::uuid[])";
 
-export function createWatchStore({ readers, desk }: Connections): WatchStore {
+export function createWatchStore({ notices }: Connections): WatchStore {
   return {
-    async watch(node, task) {
-      await desk.ask(watch, [node, task]);
+    async watch(node, tasks) {
+      await notices.ask(watch, [node, plainArray(tasks)]);
     },
 
-    async unwatch(node, task) {
-      await desk.ask(unwatch, [node, task]);
+    async unwatch(node, tasks) {
+      await notices.ask(unwatch, [node, plainArray(tasks)]);
     },
 
     async watchers(tasks) {
       const known = tasks.filter(isId);
       if (known.length === 0) return [];
-      const rows = await readers.ask(watchers, [plainArray(known)]);
-      return rows.map((row) => String(row["node"]));
+      const rows = await notices.ask(watchers, [plainArray(known)]);
+      return rows.map((row) => ({ node: String(row["node"]), task: String(row["task"]) }));
     },
   };
 }

@@ -169,7 +169,7 @@ export function describeGraphs(world: World): void {
       if (first === undefined || second === undefined) throw new Error("unreachable");
       const batch = { node: node.id, lane: 1, id: 1, turns: [endOf(first)] };
       await store.commits.commit(batch);
-      expect(await store.commits.commit(batch)).toMatchObject({ watched: [] });
+      expect(await store.commits.commit(batch)).toMatchObject({ losers: new Set() });
       expect(await lettersFor(world, node)).toEqual([]);
       expect(await gateFindings(world)).toEqual([]);
       const last = { node: node.id, lane: 1, id: 2, turns: [endOf(second)] };

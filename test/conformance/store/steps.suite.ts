@@ -93,31 +93,14 @@ export function describeSteps(world: World): void {
       await other.commit(stepsOf(row.id, { after: 2 }));
     });
 
-    test("names the tasks that another node watches", async () => {
-      const { store } = world;
-      const node = await enlistNode(store);
-      const other = await enlistNode(store);
-      const row = await running(node);
-      const unwatched = await running(node);
-      await store.watches.watch(other.id, row.id);
-      await store.watches.watch(node.id, unwatched.id);
-      const { watched } = await node.commit(
-        stepsOf(row.id, { after: 2 }),
-        stepsOf(unwatched.id, { after: 2 }),
-      );
-      expect(watched).toEqual([row.id]);
-    });
-
     test("that is sent again is answered as the first time", async () => {
       const { store } = world;
       const node = await enlistNode(store);
       const row = await running(node);
-      const other = await enlistNode(store);
-      await store.watches.watch(other.id, row.id);
       const turns = [stepsOf(row.id, { after: 2 })];
       const batch = { node: node.id, lane: 1, id: 1, turns };
-      const first = await store.commits.commit(batch);
-      expect((await store.commits.commit(batch)).watched).toEqual(first.watched);
+      const { losers } = await store.commits.commit(batch);
+      expect((await store.commits.commit(batch)).losers).toEqual(losers);
       expect(await store.journal.read(row.id, 2, 10)).toHaveLength(1);
     });
   });

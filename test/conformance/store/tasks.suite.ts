@@ -169,7 +169,7 @@ export function describeTasks(world: World): void {
       const alive = submit();
       await node.commit(old, fresh, alive);
       await store.mail.post({ id: newId(), actor: old.id, message: "{}" });
-      await store.watches.watch(watcher.id, old.id);
+      await store.watches.watch(watcher.id, [old.id]);
 
       expect(await store.tasks.deleteEnded(builtAt, 10)).toBe(0);
       expect(await store.tasks.deleteEnded(builtAt + 1_000, 10)).toBe(1);

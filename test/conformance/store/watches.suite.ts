@@ -1,21 +1,23 @@
 import { describe, expect, test } from "vitest";
 import { enlistNode } from "../../support/test-node.ts";
-import { newId, rowOf, submit, turnOf } from "../../support/turns.ts";
+import { newId, submit } from "../../support/turns.ts";
 import { removeNode, sorted, type World } from "./world.ts";
 
 export function describeWatches(world: World): void {
   describe("watches", () => {
-    test("watchers names each node once, over all the tasks asked for", async () => {
+    test("watchers names who watches what, over all the tasks asked for", async () => {
       const { store } = world;
       const [one, two] = [await enlistNode(store), await enlistNode(store)];
       const [a, b] = [submit(), submit()];
       await one.commit(a, b);
-      await store.watches.watch(one.id, a.id);
-      await store.watches.watch(one.id, a.id);
-      await store.watches.watch(one.id, b.id);
-      await store.watches.watch(two.id, b.id);
-      expect(await store.watches.watchers([a.id])).toEqual([one.id]);
-      expect(sorted(await store.watches.watchers([a.id, b.id]))).toEqual(sorted([one.id, two.id]));
+      await store.watches.watch(one.id, [a.id]);
+      await store.watches.watch(one.id, [a.id, b.id]);
+      await store.watches.watch(two.id, [b.id]);
+      expect(await store.watches.watchers([a.id])).toEqual([{ node: one.id, task: a.id }]);
+      const all = await store.watches.watchers([a.id, b.id, b.id]);
+      expect(sorted(all.map(({ node, task }) => `${task} by ${node}`))).toEqual(
+        sorted([`${a.id} by ${one.id}`, `${b.id} by ${one.id}`, `${b.id} by ${two.id}`]),
+      );
       expect(await store.watches.watchers([newId()])).toEqual([]);
       expect(await store.watches.watchers([])).toEqual([]);
     });
@@ -25,11 +27,11 @@ export function describeWatches(world: World): void {
       const [one, two] = [await enlistNode(store), await enlistNode(store)];
       const turn = submit();
       await one.commit(turn);
-      await store.watches.watch(one.id, turn.id);
-      await store.watches.watch(two.id, turn.id);
-      await store.watches.unwatch(one.id, turn.id);
-      await store.watches.unwatch(one.id, turn.id);
-      expect(await store.watches.watchers([turn.id])).toEqual([two.id]);
+      await store.watches.watch(one.id, [turn.id]);
+      await store.watches.watch(two.id, [turn.id]);
+      await store.watches.unwatch(one.id, [turn.id]);
+      await store.watches.unwatch(one.id, [turn.id]);
+      expect(await store.watches.watchers([turn.id])).toEqual([{ node: two.id, task: turn.id }]);
     });
 
     test("a removed node watches nothing", async () => {
@@ -37,30 +39,9 @@ export function describeWatches(world: World): void {
       const [one, two] = [await enlistNode(store), await enlistNode(store)];
       const turn = submit();
       await one.commit(turn);
-      await store.watches.watch(two.id, turn.id);
+      await store.watches.watch(two.id, [turn.id]);
       await removeNode(world, two);
       expect(await store.watches.watchers([turn.id])).toEqual([]);
-    });
-
-    test("a commit tells which of its tasks another node watches", async () => {
-      const { store } = world;
-      const [one, two] = [await enlistNode(store), await enlistNode(store)];
-      const [theirs, own, none] = [
-        submit({ state: { owner: one.id } }),
-        submit({ state: { owner: one.id } }),
-        submit({ state: { owner: one.id } }),
-      ];
-      expect((await one.commit(theirs, own, none)).watched).toEqual([]);
-      await store.watches.watch(two.id, theirs.id);
-      await store.watches.watch(one.id, own.id);
-      const batch = {
-        node: one.id,
-        lane: 1,
-        id: 1,
-        turns: [theirs, own, none].map((turn) => turnOf(rowOf(turn))),
-      };
-      expect((await store.commits.commit(batch)).watched).toEqual([theirs.id]);
-      expect((await store.commits.commit(batch)).watched).toEqual([theirs.id]);
     });
   });
 }

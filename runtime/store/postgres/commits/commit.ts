@@ -55,7 +55,6 @@ async function transact(
   }
   return {
     losers: new Set(idsOf("losers")),
-    watched: idsOf("watched"),
     hasMail: idsOf("letters").length > 0,
   };
 

@@ -7,12 +7,7 @@ import { sortTurns } from "./sorting.ts";
 
 const readBatch = "select id from kantoku.batches where node = $1::uuid and lane = $2::int";
 
-const readPresent = `
-select id, watched and exists (
-  select from kantoku.watches where watches.task = tasks.id and watches.node <> $2::uuid
-) as watched
-from kantoku.tasks as tasks
-where id = any ($1::text::uuid[])`;
+const readPresent = "select id from kantoku.tasks where id = any ($1::text::uuid[])";
 
 /** Answers for a batch whose row says that it was passed: as the first sending did. */
 export async function resolve(connection: Connection, batch: Batch): Promise<Committed> {
@@ -26,12 +21,10 @@ export async function resolve(connection: Connection, batch: Batch): Promise<Com
   const { submits: plain, roots, children, members, ...known } = sortTurns(batch);
   const updates = [...known.updates, ...known.foretold];
   const submits = [...plain, ...roots, ...children, ...members];
-  const tasks = [...submits, ...updates, ...known.steps].map(({ id }) => id);
-  const present = await connection.ask(readPresent, [plainArray(tasks), batch.node]);
-  const found = new Set(present.map(idOf));
+  const ids = submits.map(({ id }) => id);
+  const found = new Set((await connection.ask(readPresent, [plainArray(ids)])).map(idOf));
   return {
-    losers: new Set(submits.map(({ id }) => id).filter((id) => !found.has(id))),
-    watched: present.filter((row) => row["watched"] === true).map(idOf),
+    losers: new Set(ids.filter((id) => !found.has(id))),
     hasMail: updates.some(({ links }) => links !== undefined) || members.length > 0,
   };
 }

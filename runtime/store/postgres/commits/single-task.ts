@@ -1,4 +1,5 @@
 import type { TaskTurn } from "../../turns.ts";
+import type { Parameter } from "../line.ts";
 import { ktStale } from "../sql-state.ts";
 import { fewEventRows } from "./append-events.ts";
 import { type Column, fewRowsOf, type Rows } from "./columns.ts";
@@ -24,7 +25,7 @@ const eventsOfBegin = 2;
 
 const submitted = fewRowsOf(1, aloneColumns, 1);
 const known = fewRowsOf(2, updateColumns, 1);
-const unowned = fewRowsOf(2, [...updateColumns, inputColumn], 1);
+const unowned = fewRowsOf(1, [...updateColumns, inputColumn], 1);
 const events = {
   ofSubmit: fewEventRows(submitted.next, eventsOfSubmit),
   ofUpdate: fewEventRows(known.next, eventsOfUpdate),
@@ -64,7 +65,7 @@ with ${passage.clauses} touched as (
     and tasks.seq = given.expected_seq
     and ${its.mayWrite}
     and ${passage.isOpen}
-  returning tasks.watched
+  returning 1
 ), journaled as (
   insert into kantoku.events (actor, seq, type, at, data)
   select * from (${events.sql}
@@ -74,10 +75,7 @@ with ${passage.clauses} touched as (
 select case${passage.refusals}
   when not exists (select from touched) then
     kantoku.refuse('${ktStale}', 'the task stands elsewhere')::text
-  when exists (select from touched where watched) and exists (
-    select from kantoku.watches where task = $2::uuid and node <> $1::uuid
-  ) then $2::text
-end::uuid as id`;
+end`;
 
 function assignment({ name }: Column<TaskTurn>): string {
   return name === "input"
@@ -114,18 +112,17 @@ export function submitStatement(submits: readonly Submit[]): Statement | null {
 
 export function updateStatement(node: string, updates: readonly TaskTurn[]): Statement | null {
   if (!isSingle(updates, eventsOfUpdate) || updates.some(leavesQueue)) return null;
-  return { ...singleTask.update, ...writingBy(update, node, updates) };
+  return { ...singleTask.update, parameters: [node, ...parametersOf(update, updates)] };
 }
 
 /** The task was nobody's, and waited for what ends in the same batch. */
-export function beginStatement(node: string, begun: readonly TaskTurn[]): Statement | null {
+export function beginStatement(begun: readonly TaskTurn[]): Statement | null {
   if (!isSingle(begun, eventsOfBegin)) return null;
-  return { ...singleTask.begin, ...writingBy(begin, node, begun) };
+  return { ...singleTask.begin, parameters: parametersOf(begin, begun) };
 }
 
-function writingBy({ given, events }: Updating, node: string, turns: readonly TaskTurn[]) {
-  const parameters = [node, ...given.parameters(turns), ...events.parameters(turns)];
-  return { parameters, answers: "watched" } as const;
+function parametersOf({ given, events }: Updating, turns: readonly TaskTurn[]): Parameter[] {
+  return [...given.parameters(turns), ...events.parameters(turns)];
 }
 
 function isSingle(turns: readonly TaskTurn[], events: number): boolean {

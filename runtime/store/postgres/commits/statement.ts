@@ -14,5 +14,5 @@ export interface Statement {
   readonly alone?: string;
   readonly parameters: readonly Parameter[];
   /** What the ids in its answer are; most answer nothing. */
-  readonly answers?: "losers" | "watched" | "letters";
+  readonly answers?: "losers" | "letters";
 }

@@ -101,7 +101,7 @@ function partsOf(batch: Batch): Statement[] {
     ...inChunks(refuseRestarts, sorted.updates.filter(isRestarted), refuseRestartsParameters),
     ...Array.from(
       chunksOf(sorted.foretold, turnsMax),
-      (turns) => beginStatement(batch.node, turns) ?? updateForetoldStatement(batch.node, turns),
+      (turns) => beginStatement(turns) ?? updateForetoldStatement(turns),
     ),
     ...inChunks(addDependents, sorted.awaited, addDependentsParameters),
     // Behind all updates: whoever holds a parent here waits for no other task's row.

@@ -3,10 +3,10 @@ import type { Parameter } from "../line.ts";
 import { eventRows } from "./append-events.ts";
 import { type Column, type Rows, rowsOf } from "./columns.ts";
 import { behindFence, inTwoForms, type Passage } from "./fence.ts";
+import { refusedUnlessAll } from "./refused.ts";
 import { isQueued } from "./sorting.ts";
 import { stateColumns } from "./state-columns.ts";
 import type { Statement } from "./statement.ts";
-import { watchedOrRefused } from "./watched.ts";
 
 export const updateColumns: readonly Column<TaskTurn>[] = [
   { name: "id", type: "uuid", cell: ({ id }) => id },
@@ -27,7 +27,7 @@ const leavesColumn: Column<TaskTurn> = {
 
 const known = rowsOf(2, updateColumns);
 const queuedOrKnown = rowsOf(2, [...updateColumns, leavesColumn]);
-const unowned = rowsOf(2, [...updateColumns, inputColumn]);
+const unowned = rowsOf(1, [...updateColumns, inputColumn]);
 
 interface Variant {
   readonly given: Rows<TaskTurn>;
@@ -38,7 +38,7 @@ interface Variant {
 
 /**
  * Turns of known tasks, with their events. Raises unless each of them stood at its expected seq and
- * was this node's. Answers with the tasks that another node watches.
+ * was this node's.
  *
  * "is not distinct from" where "=" would do, because no index can serve it: all that this node
  * owns is no way to a task.
@@ -55,7 +55,7 @@ with ${passage.clauses} given as (${given.sql}
     and tasks.seq = given.expected_seq
     and ${mayWrite}
   returning tasks.id, tasks.namespace, tasks.definition, tasks.version, tasks.priority,
-    tasks.status, tasks.owner, tasks.watched
+    tasks.status, tasks.owner
 ), journaled as (
   insert into kantoku.events (actor, seq, type, at, data)${events.sql}
   where ${passage.isOpen}
@@ -68,10 +68,9 @@ const queued = `, queued as (
   on conflict (id) do nothing
 )`;
 
-const watched = ({ key, next }: Rows<TaskTurn>, passage: Passage) =>
-  watchedOrRefused({
+const judged = ({ next }: Rows<TaskTurn>, passage: Passage) =>
+  refusedUnlessAll({
     among: "touched",
-    ids: key,
     count: `$${next}`,
     otherwise: "tasks stand elsewhere",
     passage,
@@ -106,37 +105,33 @@ const begin: Variant = {
 export const updateTasks = {
   plain: inTwoForms(
     update.events.next,
-    (passage) => updating(update, passage) + watched(known, passage),
+    (passage) => updating(update, passage) + judged(known, passage),
   ),
   queued: inTwoForms(
     update.events.next,
-    (passage) => updating(update, passage) + queued + watched(known, passage),
+    (passage) => updating(update, passage) + queued + judged(known, passage),
   ),
   taking: inTwoForms(
     take.events.next,
-    (passage) => updating(take, passage) + queued + unqueued + watched(queuedOrKnown, passage),
+    (passage) => updating(take, passage) + queued + unqueued + judged(queuedOrKnown, passage),
   ),
-  foretold: { text: updating(begin, behindFence) + queued + watched(unowned, behindFence) },
+  foretold: { text: updating(begin, behindFence) + queued + judged(unowned, behindFence) },
 } as const;
 
 export function updateTasksStatement(node: string, updates: readonly TaskTurn[]): Statement {
   if (updates.some(({ leavesQueue }) => leavesQueue === true)) {
-    const parameters = parametersOf(take, { node, updates });
-    return { ...updateTasks.taking, parameters, answers: "watched" };
+    const parameters = [node, ...parametersOf(take, updates)];
+    return { ...updateTasks.taking, parameters };
   }
-  const parameters = parametersOf(update, { node, updates });
+  const parameters = [node, ...parametersOf(update, updates)];
   const forms = updates.some(isQueued) ? updateTasks.queued : updateTasks.plain;
-  return { ...forms, parameters, answers: "watched" };
+  return { ...forms, parameters };
 }
 
-export function updateForetoldStatement(node: string, updates: readonly TaskTurn[]): Statement {
-  const parameters = parametersOf(begin, { node, updates });
-  return { ...updateTasks.foretold, parameters, answers: "watched" };
+export function updateForetoldStatement(updates: readonly TaskTurn[]): Statement {
+  return { ...updateTasks.foretold, parameters: parametersOf(begin, updates) };
 }
 
-function parametersOf(
-  { given, events }: Variant,
-  { node, updates }: { node: string; updates: readonly TaskTurn[] },
-): Parameter[] {
-  return [node, ...given.parameters(updates), updates.length, ...events.parameters(updates)];
+function parametersOf({ given, events }: Variant, updates: readonly TaskTurn[]): Parameter[] {
+  return [...given.parameters(updates), updates.length, ...events.parameters(updates)];
 }
