@@ -11,6 +11,7 @@ import { submitRoot, submitWaitingMember } from "../support/graph-turns.ts";
 import { enlistNode } from "../support/test-node.ts";
 import {
   event,
+  newId,
   register,
   rowOf,
   stepsOf,
@@ -233,4 +234,19 @@ test("a watch neither waits for whoever is at its task nor keeps a claim from it
     expect(await other.queue.claim(next.id, [head], 10)).toMatchObject([{ id: task.id }]);
   });
   await watched;
+});
+
+test("a letter does not wait for what is being deleted", async () => {
+  const node = await enlistNode(store);
+  const task = submit();
+  await node.commit(task);
+  let deleted: Promise<number> | undefined;
+  await sql.begin(async (holder) => {
+    // Stretches a portion of the retention.
+    await holder`lock table kantoku.gates in access exclusive mode`;
+    deleted = store.tasks.deleteEnded(Date.now(), 10);
+    await untilBlocked("kantoku %");
+    await store.mail.post({ id: newId(), actor: task.id, message: '{"type":"cancel"}' });
+  });
+  expect(await deleted).toBe(0);
 });

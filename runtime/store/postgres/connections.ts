@@ -69,6 +69,8 @@ export interface Connections {
   readonly readers: Connection;
   /** Everything rare that writes. */
   readonly desk: Connection;
+  /** A portion of what is deleted takes half a second, which no letter should wait for. */
+  readonly retention: Connection;
   /** Hints, and who wants them: a notification waits for a lock of the whole cluster. */
   readonly notices: Connection;
   close(): Promise<void>;
@@ -112,6 +114,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
       ),
     ),
     desk: open("desk", takingPlans),
+    retention: open("retention", { ...takingPlans, ...claimSettings }),
     notices: open("notices", { ...takingPlans, ...claimSettings }),
   };
   return {

@@ -26,7 +26,7 @@ const deleteOrphans = `
 delete from kantoku.mail as mail
 where not exists (select from kantoku.tasks where tasks.id = mail.actor)`;
 
-export function createMailStore({ takings, desk }: Connections): MailStore {
+export function createMailStore({ takings, desk, retention }: Connections): MailStore {
   return {
     async post({ id, actor, message }) {
       await desk.ask(post, [id, actor, message]);
@@ -46,7 +46,7 @@ export function createMailStore({ takings, desk }: Connections): MailStore {
     },
 
     async deleteOrphans() {
-      return (await desk.ask(deleteOrphans)).count;
+      return (await retention.ask(deleteOrphans)).count;
     },
   };
 }

@@ -103,7 +103,7 @@ with trees as (
 )
 select count(*) as roots from trees`;
 
-export function createTaskStore({ acquires, readers, desk }: Connections): TaskStore {
+export function createTaskStore({ acquires, readers, desk, retention }: Connections): TaskStore {
   const transaction = createTransactions(acquires);
   return {
     async acquire(node, ids, worker) {
@@ -172,7 +172,7 @@ export function createTaskStore({ acquires, readers, desk }: Connections): TaskS
     },
 
     async deleteEnded(endedBefore, limit) {
-      const [row] = await desk.ask(deleteEnded, [endedBefore, limit]);
+      const [row] = await retention.ask(deleteEnded, [endedBefore, limit]);
       return Number(row?.["roots"]);
     },
   };

@@ -62,7 +62,7 @@ with doomed as (
 )
 delete from kantoku.workers where id = any (array(select id from doomed))`;
 
-export function createWorkerStore({ leases, readers, desk }: Connections): WorkerStore {
+export function createWorkerStore({ leases, readers, retention }: Connections): WorkerStore {
   return {
     async read(id) {
       if (!isId(id)) return null;
@@ -109,7 +109,7 @@ export function createWorkerStore({ leases, readers, desk }: Connections): Worke
     },
 
     async deleteEnded(endedBefore, limit) {
-      return (await desk.ask(deleteEnded, [endedBefore, limit])).count;
+      return (await retention.ask(deleteEnded, [endedBefore, limit])).count;
     },
   };
 }
