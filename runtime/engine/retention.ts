@@ -17,7 +17,8 @@ const portionMsMin = 100;
 
 /**
  * Deletes what ended long ago, a portion at a time. A root may have ten thousand tasks under it, or
- * none: how many make a portion is learned from how long the last one took.
+ * none: how many make a portion is learned from how long the last one took. Between two portions it
+ * rests for as long as that: the database has other things to do.
  */
 export class Retention {
   readonly #options: RetentionOptions;
@@ -27,8 +28,8 @@ export class Retention {
     this.#options = options;
   }
 
-  /** True: there may be more. */
-  async deleteSome(): Promise<boolean> {
+  /** For how long to rest before more is deleted, or null: there is no more. */
+  async deleteSome(): Promise<number | null> {
     const { store, clock, keptMs } = this.#options;
     const before = clock.now() - keptMs;
     const roots = this.#roots;
@@ -39,7 +40,7 @@ export class Retention {
     this.#roots = this.#next(roots, clock.monotonic() - beganAt);
     await store.workers.deleteEnded(before, workersAtOnce);
     await store.mail.deleteOrphans();
-    return deleted === roots;
+    return deleted === roots ? clock.monotonic() - beganAt : null;
   }
 
   #next(roots: number, tookMs: number): number {

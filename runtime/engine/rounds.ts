@@ -89,9 +89,7 @@ export function createRounds(options: RoundsOptions): Rounds {
   });
   const keptMs = options.retentionMs;
   const retained = keptMs === null ? null : new Retention({ store, clock, keptMs });
-  const retention: Loop = loop("retention", retentionPollMs, async () => {
-    if (await retained?.deleteSome()) retention.nudge();
-  });
+  const retention = loop("retention", retentionPollMs, async () => retained?.deleteSome());
 
   const all = [lease, reap, workers, strays, mail, timers, backlog, watched, retention];
   let nextTimerAt = Number.POSITIVE_INFINITY;

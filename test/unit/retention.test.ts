@@ -28,7 +28,7 @@ function startRetention({ roots, tasksEach }: { roots: number; tasksEach: number
   const runs = async (count: number) => {
     for (let run = 0; run < count; run += 1) await retention.deleteSome().catch(() => {});
   };
-  return { runs, portions, left: () => left };
+  return { retention, runs, portions, left: () => left };
 }
 
 test("large trees are deleted a few at a time, however many of them there are", async () => {
@@ -43,4 +43,11 @@ test("small ones are deleted by the hundred", async () => {
   await runs(16);
   expect(left()).toBe(0);
   expect(portions.length).toBeLessThanOrEqual(16);
+});
+
+test("a portion is followed by a rest as long as it, until there is no more", async () => {
+  const { retention, portions } = startRetention({ roots: 120, tasksEach: 20 });
+  const rests = [await retention.deleteSome(), await retention.deleteSome()];
+  expect(rests).toEqual([portions[0], null]);
+  expect(portions[0]).toBeGreaterThan(0);
 });
