@@ -6,8 +6,10 @@ import {
   propagation,
   trace,
 } from "@opentelemetry/api";
+import { systemClock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import { readTelemetrySettings } from "./settings.ts";
+import { createTroubleLog } from "./trouble.ts";
 
 export interface TelemetryOptions {
   /** What this process is called unless `OTEL_SERVICE_NAME` says otherwise. */
@@ -91,8 +93,7 @@ async function flush(sdk: { shutdown(): Promise<void> }, log: Log): Promise<void
 
 /** A collector out of reach must be seen, and must not hurt. */
 function reportTrouble(log: Log): void {
-  const tell = (reason: string, ...details: unknown[]): void =>
-    log.warn("telemetry is in trouble", { reason, ...(details.length > 0 && { details }) });
+  const tell = createTroubleLog(log, systemClock);
   const ignore = (): void => {};
   diag.setLogger(
     { error: tell, warn: tell, info: ignore, debug: ignore, verbose: ignore },

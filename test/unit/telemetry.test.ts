@@ -9,6 +9,7 @@ import { createMemoryStore } from "../../runtime/store/memory/index.ts";
 import { createMeters } from "../../runtime/telemetry/meters.ts";
 import { startTelemetry } from "../../runtime/telemetry/sdk.ts";
 import { readTelemetrySettings } from "../../runtime/telemetry/settings.ts";
+import { createTroubleLog } from "../../runtime/telemetry/trouble.ts";
 import { connect } from "../../sdk/client/connect.ts";
 import { createClient } from "../../sdk/client/kantoku.ts";
 import { task } from "../../sdk/definition.ts";
@@ -340,3 +341,15 @@ async function serveHello(body: () => unknown = () => "hello") {
     },
   });
 }
+
+test("a collector that stays away is told of at once, and then once a minute", () => {
+  let now = 0;
+  const warn = vi.fn();
+  const tell = createTroubleLog({ ...silentLog, warn }, { monotonic: () => now });
+  for (; now < 180_000; now += 1_000) tell("connection refused");
+  expect(warn.mock.calls.map(([, fields]) => fields)).toEqual([
+    { reason: "connection refused" },
+    { reason: "connection refused", untold: 59 },
+    { reason: "connection refused", untold: 59 },
+  ]);
+});
