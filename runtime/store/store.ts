@@ -280,7 +280,7 @@ export interface WatchStore {
   watchers(tasks: readonly string[]): Promise<readonly Watch[]>;
 }
 
-export interface Watch {
+interface Watch {
   readonly node: string;
   readonly task: string;
 }
