@@ -12,6 +12,7 @@ const polling = { timeout: 15_000 };
 
 let database: TestDatabase;
 let sql: postgres.Sql;
+let observer: postgres.Sql;
 let store: Store;
 let node: Node;
 let kantoku: Kantoku;
@@ -28,6 +29,8 @@ const gate = task("gate", {}, async (n: number) => {
 beforeEach(async () => {
   database = await openTestDatabase();
   sql = postgres(database.url, { max: 1, onnotice: () => {} });
+  observer = postgres(database.url, { max: 1, onnotice: () => {} });
+  await observer`select`;
   store = await openPostgresStore({ url: database.url, log: silentLog });
   node = await startNode({ store, log: silentLog });
   kantoku = createClient(node.service("default"), { instance: node.instance });
@@ -38,7 +41,7 @@ afterEach(async () => {
   await setReadOnly(false);
   await kantoku.close();
   await node.stop();
-  await sql.end();
+  await Promise.all([sql.end(), observer.end()]);
   await database.close();
 });
 
@@ -48,6 +51,15 @@ async function setReadOnly(isReadOnly: boolean): Promise<void> {
   await sql.unsafe("set default_transaction_read_only = off");
   await sql.unsafe(`alter system set default_transaction_read_only = ${value}`);
   await sql`select pg_reload_conf()`;
+  await observed(value);
+}
+
+/** Sessions are told one after the other, the oldest last: what that one has heard, all have. */
+async function observed(value: string): Promise<void> {
+  for (;;) {
+    const [row] = await observer`show default_transaction_read_only`;
+    if (row?.["default_transaction_read_only"] === value) return;
+  }
 }
 
 test("a node whose database takes no writes says so, and goes on by itself when it does", async () => {
