@@ -18,8 +18,8 @@ export class Outcomes {
   }
 
   /**
-   * The outcome of a task that was just submitted here. While this node is alone, a task that it
-   * created cannot have ended unheard: its end is a later commit of this very process.
+   * The outcome of a task that was just submitted here. One that this call created cannot have ended
+   * unheard: its end is a later commit of this very process, or one that its watch looks for.
    *
    * A store that cannot be read ends the wait, not the call: busy would look like a submit that was
    * refused, and under a fresh key the next one would be another task.
@@ -29,8 +29,7 @@ export class Outcomes {
     wait: Wait,
   ): Promise<RunResult> {
     const { id, status, created } = submitted;
-    const isAlone = this.#engine.life.lease.nodeCount <= 1;
-    const look = created && isAlone ? null : () => this.#read(id);
+    const look = created ? null : () => this.#read(id);
     return this.#wait(id, { ...wait, known: isEnded(status) ? null : { id, status } }, look);
   }
 

@@ -165,6 +165,21 @@ describe("a subscription", () => {
     expect(errors.every(({ code }) => code === "task-cancelled")).toBe(true);
   });
 
+  test("looks for the ends of what it submitted there many at a time", async () => {
+    await using rig = await EngineRig.start();
+    const other = await rig.join();
+    await rig.advance(3_000);
+    const worker = await rig.worker({ slots: 50 });
+    const runs = Array.from({ length: 50 }, () => other.service.run({ definition: "job" }));
+    await rig.settle();
+    await rig.advance(1_000);
+    const looks = () => other.store.countOf("tasks.readMany");
+    expect(looks()).toBeLessThan(5);
+    await Promise.all(worker.assignments.map(({ token }) => worker.complete(1, token)));
+    expect(await Promise.all(runs)).toHaveLength(50);
+    expect(looks()).toBeLessThan(10);
+  });
+
   test("is asked for many tasks at a time, and never for one that runs here", async () => {
     await using rig = await EngineRig.start();
     const other = await rig.join();

@@ -104,13 +104,13 @@ describe("during an outage", () => {
     store.failNext("tasks.readMany", 1_000);
     await rig.advance(1_000);
     expect(alone.value).toEqual({ id: expect.any(String), status: "ready" });
-    // Beside another node, where the task may end unheard, it looks at once.
+    // Beside another node, where its watch looks for the end.
     store.heal();
     await rig.join();
     await rig.advance(5_000);
     store.failNext("tasks.readMany", 1_000);
     const beside = watch(rig.service.run(run));
-    await rig.settle();
+    await rig.advance(1_000);
     expect(beside.value).toEqual({ id: expect.any(String), status: "ready" });
     store.heal();
     expect((await rig.service.list({})).tasks).toHaveLength(2);
