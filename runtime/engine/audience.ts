@@ -87,12 +87,10 @@ export class Audience {
     }
   }
 
-  /** Something may have been committed elsewhere. */
+  /** Something may have been committed elsewhere; `ending` when the task is over. */
   poke(task: string, ending: Ending | null): void {
     for (const follower of this.#followers.get(task) ?? []) void this.#read(follower);
-    if (ending !== null && (isEnded(ending.status) || ending.status === "quarantined")) {
-      this.#end(task, ending);
-    }
+    if (ending !== null) this.#end(task, ending);
   }
 
   /** The tasks that somebody here waits for. */

@@ -93,12 +93,14 @@ export class Watches {
     this.#isTelling = false;
   }
 
-  /** Reads watched tasks and passes their news on. */
+  /** Reads how watched tasks ended, and lets those who follow them read on. */
   async refresh(tasks: readonly string[]): Promise<void> {
     const { store, audience } = this.#options;
     for (let at = 0; at < tasks.length; at += refreshTasksMax) {
       const ids = tasks.slice(at, at + refreshTasksMax);
-      for (const row of await store.tasks.readMany(ids)) audience.poke(row.id, row);
+      const endings = await store.tasks.endings(ids);
+      const byTask = new Map(endings.map((ending) => [ending.id, ending]));
+      for (const id of ids) audience.poke(id, byTask.get(id) ?? null);
     }
   }
 

@@ -63,6 +63,9 @@ export interface TaskState {
   readonly endedAt: Instant | null;
 }
 
+/** How a task ended, or that it is quarantined. */
+export type EndingRow = Pick<TaskRow, "id" | "status" | "output" | "error">;
+
 export interface TaskRow extends TaskIdentity, TaskState {
   readonly progress: JsonText | null;
   /**

@@ -3,6 +3,7 @@ import type { Finding } from "../../sdk/protocol/service.ts";
 import type { TaskStatus } from "../../sdk/protocol/task.ts";
 import type {
   DefinitionRow,
+  EndingRow,
   EventRow,
   Instant,
   JsonText,
@@ -132,6 +133,8 @@ export interface TaskStore {
   readRestart(of: string): Promise<TaskRow | null>;
   /** Any namespace: for answering tokens and watches. */
   readMany(ids: readonly string[]): Promise<readonly TaskRow[]>;
+  /** How those of them have ended that have, or are quarantined. */
+  endings(ids: readonly string[]): Promise<readonly EndingRow[]>;
   list(query: TaskQuery): Promise<readonly TaskRow[]>;
   listPart(query: TaskQuery, bytesMax: number): Promise<Part<TaskRow>>;
   saveProgress(id: string, progress: JsonText): Promise<void>;

@@ -415,7 +415,7 @@ describe("a node that lost its lease", () => {
     const result = watch(rig.service.run({ definition: "job", input: 1 }));
     await rig.settle();
     await rig.store.nodes.remove(rig.node.engine.life.incarnation);
-    rig.node.store.failNext("tasks.readMany", 1);
+    rig.node.store.failNext("tasks.endings", 1);
     await rig.live(3_000, worker);
     const { incarnation } = rig.node.engine.life;
     await rig.live(9_000, worker);
@@ -591,7 +591,7 @@ test("news that cannot be read is no end of the process", async () => {
   const id = await rig.submit();
   const result = watch(other.service.result({ id, waitMs: 60_000 }));
   await rig.settle();
-  other.store.failNext("tasks.readMany", 1);
+  other.store.failNext("tasks.endings", 1);
   await worker.complete("heard of later");
   await rig.live(3_000, worker);
   expect(result.value).toMatchObject({ output: "heard of later" });

@@ -23,6 +23,7 @@ import { claim, depth } from "../../runtime/store/postgres/queue.ts";
 import {
   acquire,
   acquireOfWorker,
+  endings,
   read,
   readByKey,
   readMany,
@@ -65,6 +66,7 @@ const readings: Readonly<Record<string, readonly [string, readonly (string | num
   read: [read, [someId, "default"]],
   readByKey: [readByKey, ["default", "k7"]],
   readMany: [readMany, [`{${someId}}`]],
+  endings: [endings, [`{${someId}}`]],
   readRestart: [readRestart, [someId]],
   readEvents: [readEvents, [someId, 0, 100]],
   readPartOfEvents: [readPartOfEvents, [someId, 0, 100, 1_000_000]],

@@ -67,6 +67,12 @@ export function createTaskStore(tables: Tables): TaskStore {
       return existing(ids);
     },
 
+    async endings(ids) {
+      return existing(ids)
+        .filter(({ status }) => isEnded(status) || status === "quarantined")
+        .map(({ id, status, output, error }) => ({ id, status, output, error }));
+    },
+
     async list(query) {
       return list(query);
     },

@@ -1,4 +1,4 @@
-import type { EventRow, TaskPlace, TaskRow, WorkerRow } from "../rows.ts";
+import type { EndingRow, EventRow, TaskPlace, TaskRow, WorkerRow } from "../rows.ts";
 import type { Row } from "./line.ts";
 
 /** The only place where snake_case meets camelCase. */
@@ -111,6 +111,10 @@ export function taskOf(row: Row): TaskRow {
       ? {}
       : { restart: { of: row["restart_of"], root: row["restart_root"] } }),
   } as TaskRow;
+}
+
+export function endingOf({ id, status, output, error }: Row): EndingRow {
+  return { id, status, output, error } as EndingRow;
 }
 
 function placeOf(row: Row): TaskPlace {

@@ -4,7 +4,7 @@ import { partOf } from "./bounded-part.ts";
 import type { Connections } from "./connections.ts";
 import { listPartStatement, listStatement } from "./list-tasks.ts";
 import { lockedTask, mayTake, ownLease, tail, takeChosen, takenBy } from "./ownership.ts";
-import { idOf, isId, taskColumns, taskOf } from "./rows.ts";
+import { endingOf, idOf, isId, taskColumns, taskOf } from "./rows.ts";
 import { createTransactions } from "./transactions.ts";
 
 const holdsSlot = "tasks.status in ('running', 'cancelling')";
@@ -69,6 +69,11 @@ select ${taskColumns.bare} from kantoku.tasks where restart_of = $1::uuid`;
 
 export const readMany = `
 select ${taskColumns.bare} from kantoku.tasks where id = any ($1::text::uuid[])`;
+
+/** Of all that somebody waits for, asked again and again: most of it has not ended. */
+export const endings = `
+select id, status, output, error from kantoku.tasks
+where id = any ($1::text::uuid[]) and (ended_at is not null or status = 'quarantined')`;
 
 const saveProgress = "update kantoku.tasks set progress = $2::text::json where id = $1::uuid";
 
@@ -153,6 +158,12 @@ export function createTaskStore({ acquires, readers, desk, retention }: Connecti
       const known = ids.filter(isId);
       if (known.length === 0) return [];
       return (await readers.ask(readMany, [plainArray(known)])).map(taskOf);
+    },
+
+    async endings(ids) {
+      const known = ids.filter(isId);
+      if (known.length === 0) return [];
+      return (await readers.ask(endings, [plainArray(known)])).map(endingOf);
     },
 
     async list(query) {

@@ -38,6 +38,26 @@ export function describeTasks(world: World): void {
       expect(await store.tasks.readMany([])).toEqual([]);
     });
 
+    test("endings tells how tasks ended, and which are quarantined, in any namespace", async () => {
+      const { store } = world;
+      const node = await enlistNode(store);
+      const failed = { status: "failed", output: null, error: '{"message":"no"}' } as const;
+      const over = [
+        submitEnded({ namespace: "other" }),
+        submitEnded({ state: failed }),
+        submit({ state: { status: "quarantined" } }),
+      ];
+      const turns = [submit(), submit({ state: { status: "waiting" } }), ...over];
+      await node.commit(...turns);
+      const endings = await store.tasks.endings([...idsOf(turns), newId(), "no-such-shape"]);
+      const told = over.map(({ id, state }) => {
+        const { status, output, error } = state;
+        return { id, status, output, error };
+      });
+      expect(new Set(endings)).toEqual(new Set(told));
+      expect(await store.tasks.endings([])).toEqual([]);
+    });
+
     test("saveProgress keeps the last value and touches nothing else", async () => {
       const { store } = world;
       const node = await enlistNode(store);
