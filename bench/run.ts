@@ -10,6 +10,7 @@ import { killedWorker } from "./workloads/killed-worker.ts";
 import { millions } from "./workloads/millions.ts";
 import { preprocess } from "./workloads/preprocess.ts";
 import { rawLimit } from "./workloads/raw-limit.ts";
+import { twoNodes } from "./workloads/two-nodes.ts";
 
 /** In the order they run; each gets a fresh database. */
 const workloads: Readonly<Record<string, Workload>> = {
@@ -17,6 +18,7 @@ const workloads: Readonly<Record<string, Workload>> = {
   graphs,
   raw: rawLimit,
   gateway,
+  "two-nodes": twoNodes,
   "killed-worker": killedWorker,
   millions,
   preprocess,
@@ -27,6 +29,7 @@ const rawOf: Readonly<Record<string, string>> = {
   "noop-throughput": "raw-tasks",
   "noop-queued": "raw-tasks",
   "gateway-noop-throughput": "raw-tasks",
+  "two-nodes-noop-throughput": "raw-tasks",
   steps: "raw-steps",
   "gateway-steps": "raw-steps",
 };

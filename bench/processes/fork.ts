@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 /** Starts a process of this folder; resolves with its first message. */
 export async function forkReady<Message>(
-  name: "server" | "worker",
+  name: "node" | "server" | "worker",
   args: readonly string[],
 ): Promise<{ child: ChildProcess; message: Message }> {
   const child = fork(join(import.meta.dirname, `${name}.ts`), args, { stdio: "inherit" });
