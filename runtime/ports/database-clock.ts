@@ -15,11 +15,12 @@ export class DatabaseClock implements Clock {
   /**
    * `askedAt`: the base clock's time before the question. The database looked at its clock somewhere
    * between that and now: what is known stands unless it cannot be so, for of a question that took
-   * seconds nobody knows on which of its ways they were lost.
+   * seconds nobody knows on which of its ways they were lost. Where the base clock was set back
+   * meanwhile, only what it says now counts.
    */
   correct(databaseNow: number, askedAt: number): void {
     const [least, most] = [databaseNow - this.#base.now(), databaseNow - askedAt];
-    this.#offsetMs = Math.min(most, Math.max(least, this.#offsetMs));
+    this.#offsetMs = Math.max(least, Math.min(most, this.#offsetMs));
   }
 
   now(): number {

@@ -40,4 +40,10 @@ describe.each([0, 60_000, -60_000])("of a database that is %i ms ahead", (aheadM
     ask({ aheadMs: aheadMs + 500, thereMs: 1, backMs: 1 });
     expect(Math.abs(clock.now() - ownMs - aheadMs - 500)).toBeLessThanOrEqual(1);
   });
+
+  test("it follows when its own is set back while it asks", () => {
+    ask({ aheadMs, thereMs: 1, backMs: 1 });
+    ask({ aheadMs: aheadMs + 3_600_000, thereMs: 1 - 3_600_000, backMs: 1 });
+    expect(Math.abs(clock.now() - ownMs - aheadMs - 3_600_000)).toBeLessThanOrEqual(1);
+  });
 });
