@@ -81,7 +81,7 @@ export function createRounds(options: RoundsOptions): Rounds {
   let watchedAt = 0;
   const watched = loop("watched", watchedPollMs, async () => {
     const elsewhere = audience.attended().filter((id) => !life.directory.get(id));
-    if (life.lease.nodeCount > 1) return life.watches.refresh(elsewhere);
+    if (life.lease.nodeCount > 1) return life.watches.tend(elsewhere);
     if (watchedAt >= elsewhere.length) watchedAt = 0;
     const some = elsewhere.slice(watchedAt, watchedAt + watchedAtOnce);
     watchedAt += watchedAtOnce;

@@ -32,6 +32,7 @@ export class Watches {
   }
 
   watch(task: string): void {
+    if (this.#written.has(task)) return;
     this.#begun.add(task);
     this.#writeSoon();
   }
@@ -58,11 +59,12 @@ export class Watches {
         // What is watched again by now has its row deleted first.
         if (ended.length > 0) await store.watches.unwatch(node, ended);
         if (begun.length > 0) await store.watches.watch(node, begun);
-        // Only now: what was committed before the watch is seen by the look.
-        await this.refresh(begun.filter((task) => this.#written.has(task)));
       } catch (error) {
-        log.warn("watches not written; the poll will look", { error });
+        for (const task of begun) this.#written.delete(task);
+        log.warn("watches not written; the poll will do it", { error });
       }
+      // Only now: what was committed before the watch is seen by the look.
+      this.look(begun.filter((task) => this.#written.has(task)));
     }
     this.#isWriting = false;
   }
@@ -91,6 +93,15 @@ export class Watches {
       }
     }
     this.#isTelling = false;
+  }
+
+  /**
+   * What the poll does with the tasks that are waited for. Not all of them are watched: when some
+   * were asked for this node was alone, or ran them itself, or could not write.
+   */
+  async tend(tasks: readonly string[]): Promise<void> {
+    for (const task of tasks) this.watch(task);
+    await this.refresh(tasks);
   }
 
   /** Reads how watched tasks ended, and lets those who follow them read on. */

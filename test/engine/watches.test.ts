@@ -1,0 +1,38 @@
+import { expect, test } from "vitest";
+import { EngineRig, type RigNode } from "../support/engine-rig.ts";
+import { Listener } from "../support/listener.ts";
+
+function incarnationOf({ engine }: RigNode): string {
+  return engine.life.incarnation;
+}
+
+test("who waited while it was alone hears at once of a node that came later", async () => {
+  await using rig = await EngineRig.start();
+  const id = await rig.submit();
+  const listener = new Listener();
+  await rig.service.subscribe({ id }, listener);
+  await rig.settle();
+  const other = await rig.join();
+  await rig.advance(5_000);
+  const worker = await rig.worker({}, other);
+  await rig.settle();
+  expect(worker.assignments).toHaveLength(1);
+  expect(listener.seqs).toEqual([1, 2]);
+  await worker.complete();
+  await rig.settle();
+  expect(listener.ends).toEqual(["ended"]);
+});
+
+test("a watch that could not be written is written by the poll", async () => {
+  await using rig = await EngineRig.start();
+  const other = await rig.join();
+  await rig.advance(3_000);
+  const id = await rig.submit();
+  other.store.failNext("watches.watch");
+  await other.service.subscribe({ id }, new Listener());
+  await rig.settle();
+  expect(await rig.store.watches.watchers([id])).toEqual([]);
+  await rig.advance(1_000);
+  const watches = [{ node: incarnationOf(other), task: id }];
+  expect(await rig.store.watches.watchers([id])).toEqual(watches);
+});
