@@ -166,8 +166,10 @@ export class Engine {
   /** While other nodes live, a task that does not run here is watched in the store. */
   #attend(task: string, isWanted: boolean): void {
     const life = this.#life;
-    if (life.isOver || life.lease.nodeCount <= 1) return;
+    if (life.isOver) return;
+    // What was watched while there were other nodes, too, now that there is none.
     if (!isWanted) return life.watches.unwatch(task);
+    if (life.lease.nodeCount <= 1) return;
     if (life.directory.get(task)?.state.owner === life.incarnation) return;
     life.watches.watch(task);
   }

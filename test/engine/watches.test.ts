@@ -36,3 +36,19 @@ test("a watch that could not be written is written by the poll", async () => {
   const watches = [{ node: incarnationOf(other), task: id }];
   expect(await rig.store.watches.watchers([id])).toEqual(watches);
 });
+
+test("a watch ends with its waiter, though the other nodes were gone before", async () => {
+  await using rig = await EngineRig.start();
+  const other = await rig.join();
+  await rig.advance(3_000);
+  const id = await rig.submit();
+  const subscription = await other.service.subscribe({ id }, new Listener());
+  await rig.settle();
+  expect(await rig.store.watches.watchers([id])).toHaveLength(1);
+  rig.node.crash();
+  await rig.advance(30_000);
+  expect(other.engine.life.lease.nodeCount).toBe(1);
+  subscription.close();
+  await rig.settle();
+  expect(await rig.store.watches.watchers([id])).toEqual([]);
+});
