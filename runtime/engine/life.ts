@@ -218,6 +218,7 @@ export class Life {
     await Promise.race([this.commits.quiet(), tooLong.promise]);
     stopWaiting();
     this.#isOver = true;
+    this.watches.close();
     this.#deadlines.clearAll();
     await this.lease.resign().catch((error: unknown) => {
       this.#options.log.warn("node lease not given back; it will expire", { error });
@@ -272,6 +273,7 @@ export class Life {
     this.#options.log.error("node lost its lease; starting again", { node: this.incarnation });
     void this.#rounds.stop();
     this.backlog.close();
+    this.watches.close();
     this.#deadlines.clearAll();
     this.directory.abandonAll();
     this.#options.onDeath();

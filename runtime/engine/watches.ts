@@ -26,6 +26,7 @@ export class Watches {
   readonly #news = new Set<string>();
   #isWriting = false;
   #isTelling = false;
+  #isClosed = false;
 
   constructor(options: WatchesOptions) {
     this.#options = options;
@@ -43,6 +44,11 @@ export class Watches {
     this.#writeSoon();
   }
 
+  /** Whoever ends the life deletes its rows, and none may follow. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
   #writeSoon(): void {
     if (this.#isWriting) return;
     this.#isWriting = true;
@@ -51,7 +57,7 @@ export class Watches {
 
   async #write(): Promise<void> {
     const { store, node, log } = this.#options;
-    while (this.#begun.size + this.#ended.size > 0) {
+    while (!this.#isClosed && this.#begun.size + this.#ended.size > 0) {
       const ended = takeAll(this.#ended);
       const begun = takeAll(this.#begun);
       for (const task of begun) this.#written.add(task);

@@ -52,3 +52,23 @@ test("a watch ends with its waiter, though the other nodes were gone before", as
   await rig.settle();
   expect(await rig.store.watches.watchers([id])).toEqual([]);
 });
+
+test("a life that is over writes no more watches", async () => {
+  await using rig = await EngineRig.start();
+  const other = await rig.join();
+  await rig.advance(3_000);
+  const [first, second] = [await rig.submit(), await rig.submit()];
+  const before = incarnationOf(other);
+  const release = other.store.holdAnswers("watches.watch");
+  await other.service.subscribe({ id: first }, new Listener());
+  await rig.settle();
+  await other.service.subscribe({ id: second }, new Listener());
+  await rig.settle();
+  await rig.store.nodes.remove(before);
+  await rig.advance(5_000);
+  expect(incarnationOf(other)).not.toBe(before);
+  release();
+  await rig.advance(5_000);
+  const watching = (await rig.store.watches.watchers([first, second])).map(({ node }) => node);
+  expect(watching).toEqual([incarnationOf(other), incarnationOf(other)]);
+});
