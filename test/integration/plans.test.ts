@@ -388,6 +388,24 @@ function describePlans(major: PostgresMajor): void {
       expect(pages).toBeLessThan(20);
     });
 
+    test.each([
+      {},
+      { order: "ascending" as const },
+      { beyond: someId },
+      { beyond: someId, order: "ascending" as const },
+      { status: ["ready"] as const },
+      { status: ["running"] as const },
+      { status: ["succeeded", "ready"] as const },
+      { status: ["failed", "ready", "waiting", "paused"] as const },
+      { status: ["waiting"] as const, definition: "d2" },
+      { definition: "d1" },
+    ])("a page of many costs no more than its rows: %o", async (filters) => {
+      const page = { namespace: "default", order: "descending", limit: 50 } as const;
+      const { text, parameters } = listPartStatement({ ...page, ...filters }, 1_000_000);
+      const pages = await pagesTouched(text, parameters as readonly (string | number)[], {});
+      expect(pages).toBeLessThan(50);
+    });
+
     test("an output is measured once, however many tasks wait for it", async () => {
       const dependents = await sql<{ task: string }[]>`
         with large as (
