@@ -33,7 +33,7 @@ export class NodeLease {
   #contactSince: number;
   #renewedAt: number;
   #isInTouch = true;
-  /** Live nodes at the last renewal, this one included. */
+  /** Live nodes at the last renewal, this one included; at first, all that are not known to be dead. */
   nodeCount = 1;
 
   constructor(options: NodeLeaseOptions) {
@@ -66,7 +66,7 @@ export class NodeLease {
     const askedAt = this.#options.baseClock.now();
     const { now } = await nodes.enlist(identity, leaseMs);
     this.#options.clock.correct(now, askedAt);
-    await this.#reapDeadProcesses();
+    await this.#meetOthers();
   }
 
   async renew(): Promise<void> {
@@ -116,11 +116,13 @@ export class NodeLease {
     await this.bury(this.#options.incarnation);
   }
 
-  /** A crash that is certain need not wait for its lease: a restart works again at once. */
-  async #reapDeadProcesses(): Promise<void> {
+  /** Counts them; a crash that is certain need not wait for its lease: a restart works again at once. */
+  async #meetOthers(): Promise<void> {
     const { nodes, incarnation, log } = this.#options;
-    for (const node of await nodes.list()) {
-      if (node.incarnation === incarnation || !isDead(node)) continue;
+    const listed = await nodes.list();
+    const dead = listed.filter((node) => node.incarnation !== incarnation && isDead(node));
+    this.nodeCount = listed.length - dead.length;
+    for (const node of dead) {
       log.info("node of a dead process reaped", { node: node.incarnation, pid: node.pid });
       await nodes.remove(node.incarnation);
       await this.#options.onDeadProcess(node);

@@ -72,3 +72,19 @@ test("a life that is over writes no more watches", async () => {
   const watching = (await rig.store.watches.watchers([first, second])).map(({ node }) => node);
   expect(watching).toEqual([incarnationOf(other), incarnationOf(other)]);
 });
+
+test("a node knows of the others from its beginning on, and so watches", async () => {
+  await using rig = await EngineRig.start();
+  const worker = await rig.worker();
+  const id = await rig.submit();
+  await rig.advance(2_400);
+  const other = await rig.join();
+  // The first node has renewed its lease meanwhile, the other has not.
+  await rig.advance(200);
+  const listener = new Listener();
+  await other.service.subscribe({ id }, listener);
+  await rig.settle();
+  await worker.complete();
+  await rig.settle();
+  expect(listener.ends).toEqual(["ended"]);
+});
