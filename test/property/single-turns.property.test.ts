@@ -7,6 +7,14 @@ import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.t
 import type { Store } from "../../runtime/store/store.ts";
 import type { Turn } from "../../runtime/store/turns.ts";
 import { openTestDatabase, type TestDatabase } from "../support/database.ts";
+import { faultOf } from "../support/fault.ts";
+import {
+  type GraphTurn,
+  endOf as memberEndOf,
+  submitRoot,
+  submitRunningMember,
+  submitWaitingMember,
+} from "../support/graph-turns.ts";
 import { enlistNode } from "../support/test-node.ts";
 import { event, newId, rowOf, submitRunning, succeeded, turnOf } from "../support/turns.ts";
 
@@ -103,5 +111,44 @@ describe("a turn that is committed by itself", () => {
       expect(ended).toMatchObject({ output: told.output, error: told.error, status: "succeeded" });
     });
     await fc.assert(property, { numRuns: 150 });
+  });
+
+  function beginOf(
+    waiting: GraphTurn,
+    node: string,
+    { version, snapshot, startedAt, input }: Life,
+  ) {
+    const { seq } = waiting.state;
+    const events = [event(seq + 1, "task.resolved"), event(seq + 2, "attempt.assigned", { input })];
+    const running = { status: "running", owner: node, worker: node, attempt: 1 } as const;
+    const state = { ...running, version, snapshot, startedAt };
+    return turnOf(rowOf(waiting), { events, state, links: { isForetold: true, input } });
+  }
+
+  test("a dependent begins as it does in company, and no less cautiously", async () => {
+    const node = await enlistNode(store);
+    const readBack = async ({ id }: GraphTurn) => {
+      const { root, parent, place, ...rest } = (await store.tasks.read("default", id)) ?? {};
+      return { ...rest, id: null, events: await store.journal.read(id, 0, 9) };
+    };
+    const property = fc.asyncProperty(life, life, async (told, bystander) => {
+      const root = submitRoot();
+      const ending = () => submitRunningMember({ root }, node.id);
+      const [one, two] = [ending(), ending()];
+      const waiting = (on: GraphTurn) => submitWaitingMember({ root }, [on]);
+      const [alone, inCompany, other] = [waiting(one), waiting(two), waiting(two)];
+      await node.commit(root, one, two, alone, inCompany, other);
+      const begins = beginOf(alone, node.id, told);
+      const turns = [memberEndOf(one), begins];
+      const { statements } = writingOf({ node: node.id, lane: 0, id: 1, turns });
+      expect(statements.map((statement) => statement.text)).toContain(singleTask.begin.text);
+      await node.commit(...turns);
+      const rest = [beginOf(inCompany, node.id, told), beginOf(other, node.id, bystander)];
+      await node.commit(memberEndOf(two), ...rest);
+      expect(await readBack(alone)).toEqual(await readBack(inCompany));
+      // It is somebody's by now.
+      expect(await faultOf(node.commit(begins))).toBe("stale");
+    });
+    await fc.assert(property, { numRuns: 30 });
   });
 });
