@@ -31,6 +31,7 @@ import {
   release,
 } from "../../runtime/store/postgres/tasks.ts";
 import { takeDue, untilNext } from "../../runtime/store/postgres/timers.ts";
+import { unwatch, watchers } from "../../runtime/store/postgres/watches.ts";
 import { nodeLeaseMsDefault } from "../../runtime/store/store.ts";
 import { openTestDatabase, type PostgresMajor, type TestDatabase } from "../support/database.ts";
 import { hasInstalledPostgres } from "../support/installed-postgres.ts";
@@ -56,6 +57,8 @@ const hotStatements: ReadonlyMap<string, Hot> = new Map([
     release,
     free,
     depth,
+    unwatch,
+    watchers,
   }).map(([name, text]): [string, Hot] => [name, { text, settings: takingPlans }]),
 ]);
 

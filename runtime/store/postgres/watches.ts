@@ -8,10 +8,11 @@ const watch = `
 insert into kantoku.watches (node, task) select $1::uuid, unnest($2::text::uuid[])
 on conflict (task, node) do nothing`;
 
-const unwatch =
+export const unwatch =
   "delete from kantoku.watches where node = $1::uuid and task = any ($2::text::uuid[])";
 
-const watchers = "select node, task from kantoku.watches where task = any ($1::text::uuid[])";
+export const watchers =
+  "select node, task from kantoku.watches where task = any ($1::text::uuid[])";
 
 export function createWatchStore({ notices }: Connections): WatchStore {
   return {
