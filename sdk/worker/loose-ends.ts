@@ -13,10 +13,13 @@ export class LooseEnds {
   }
 
   hold<Output>(given: Promise<Output>): Promise<Output> {
-    const promise = new Listened<Output>((resolve) => resolve(given));
-    promise.overhear((failure) => {
-      if (!this.#hasEnded) this.#failures.push({ promise, failure });
-      else if (!promise.isListenedTo) this.#tell(failure);
+    // One listener a promise, and `resolve` itself: V8 follows no other chain to find the line of
+    // the function that awaits, for the stack of an error.
+    const promise: Listened<Output> = new Listened((resolve, reject) => {
+      void given.then(resolve, (failure) => {
+        if (!promise.isListenedTo) this.#keep(promise, failure);
+        reject(failure);
+      });
     });
     return promise;
   }
@@ -28,30 +31,28 @@ export class LooseEnds {
       if (!promise.isListenedTo) this.#tell(failure);
     }
   }
+
+  #keep(promise: Listened<unknown>, failure: unknown): void {
+    promise.survive();
+    if (this.#hasEnded) this.#tell(failure);
+    else this.#failures.push({ promise, failure });
+  }
 }
 
-type Awaitable<Value> = Value | PromiseLike<Value>;
-
-/** A subclass, since `await` does not ask a plain promise for its `then`. */
+/** A subclass, since `await` asks a plain promise for nothing that could be noticed. */
 class Listened<Output> extends Promise<Output> {
   isListenedTo = false;
 
-  // What comes of it is a plain promise, and none of ours.
-  static override get [Symbol.species](): PromiseConstructor {
+  // Who begins to listen, by `await` or by `then`, asks for this first. It says that this is a plain
+  // promise, so that `await` treats it as one, and so is what comes of it.
+  override get ["constructor"](): PromiseConstructor {
+    this.isListenedTo = true;
     return Promise;
   }
 
-  // biome-ignore lint/suspicious/noThenProperty: a promise has one, and who calls it listens
-  override then<Kept = Output, Mended = never>(
-    whenKept?: ((output: Output) => Awaitable<Kept>) | null,
-    whenBroken?: ((failure: unknown) => Awaitable<Mended>) | null,
-  ): Promise<Kept | Mended> {
-    this.isListenedTo = true;
-    return super.then(whenKept, whenBroken);
-  }
-
-  /** Listens without being counted as a listener. */
-  overhear(whenBroken: (failure: unknown) => void): void {
-    super.then(undefined, whenBroken);
+  /** Its failure ends no process. That is not counted as listening. */
+  survive(): void {
+    this.then(undefined, () => {});
+    this.isListenedTo = false;
   }
 }
