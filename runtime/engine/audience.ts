@@ -15,7 +15,11 @@ interface AudienceOptions {
   onAttention(task: string, isWanted: boolean): void;
 }
 
-const pageRows = 500;
+/**
+ * What is read of a journal at once: no more than a reader who is far behind is given before it is
+ * told to come again. A row may hold a quarter MiB, and hundreds may read at once.
+ */
+const page = { limit: 500, bytesMax: 1024 * 1024 };
 
 /**
  * Who wants to know what of which task: waiters for its end and subscribers to its journal.
@@ -146,11 +150,12 @@ export class Audience {
     const { tasks, journal } = this.#options;
     const [task] = await tasks.readMany([follower.task]);
     if (task === undefined) return this.#finish(follower, "deleted");
-    const events = await journal.read(follower.task, follower.lastSeq, pageRows);
-    for (const event of events) {
+    const after = follower.lastSeq;
+    const { rows, isCut } = await journal.readPart(follower.task, { after, ...page });
+    for (const event of rows) {
       if (event.seq === follower.lastSeq + 1) this.#deliver(follower, event);
     }
-    if (events.length === pageRows) follower.isPoked = true;
+    if (isCut || rows.length === page.limit) follower.isPoked = true;
     else if (isEnded(task.status) && follower.lastSeq >= task.seq) this.#finish(follower, "ended");
   }
 

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { EngineRig } from "../support/engine-rig.ts";
 import { Listener } from "../support/listener.ts";
 import { errorOf } from "../support/outcome.ts";
@@ -97,7 +97,7 @@ describe("a subscription", () => {
     const worker = await rig.worker();
     const id = await rig.submit();
     const listener = new Listener();
-    const release = rig.node.store.holdAnswers("journal.read");
+    const release = rig.node.store.holdAnswers("journal.readPart");
     await rig.service.subscribe({ id }, listener);
     await rig.settle();
     await worker.step("a", 1);
@@ -107,6 +107,33 @@ describe("a subscription", () => {
     await rig.settle();
     expect(listener.seqs).toEqual([1, 2, 3, 4]);
     expect(listener.ends).toEqual(["ended"]);
+  });
+
+  test("reads no more of a long history than a reader takes who gives up", async () => {
+    await using rig = await EngineRig.start();
+    const worker = await rig.worker();
+    const id = await rig.submit();
+    const output = "x".repeat(200 * 1024);
+    for (let step = 1; step <= 30; step += 1) await worker.step("s", output, step);
+    const reads = [
+      vi.spyOn(rig.store.journal, "read"),
+      vi.spyOn(rig.store.journal, "readPart"),
+    ] as const;
+    const hasty = new Listener();
+    const subscription = await rig.service.subscribe({ id }, hasty);
+    hasty.event = () => subscription.close();
+    await rig.settle();
+    const [pages, parts] = await Promise.all([
+      Promise.all(reads[0].mock.results.map(({ value }) => value)),
+      Promise.all(reads[1].mock.results.map(({ value }) => value)),
+    ]);
+    const rows = [...pages.flat(), ...parts.flatMap((part) => part.rows)];
+    expect(rows.length).toBeGreaterThan(0);
+    expect(rows.reduce((sum, { data }) => sum + data.length, 0)).toBeLessThan(1.5 * 1024 * 1024);
+    const whole = new Listener();
+    await rig.service.subscribe({ id }, whole);
+    await rig.settle();
+    expect(whole.seqs).toEqual(Array.from({ length: 32 }, (_, index) => index + 1));
   });
 
   test("to a task of nobody is not found", async () => {
@@ -120,7 +147,7 @@ describe("a subscription", () => {
     const worker = await rig.worker();
     const id = await rig.submit();
     const listener = new Listener();
-    rig.node.store.failNext("journal.read");
+    rig.node.store.failNext("journal.readPart");
     await rig.service.subscribe({ id }, listener);
     await rig.settle();
     expect(listener.seqs).toEqual([]);
