@@ -98,12 +98,15 @@ class Feed implements Subscriber {
     if (this.#isOver || this.#ending !== null) return;
     this.#ending = reason;
     if (this.#kept === null) this.#sayEnd(reason);
+    // The reply may be long in coming, in a batch: nothing more is read for this feed until then.
+    else this.#subscription?.close();
   }
 
   /** There is such a subscription, of which the peer does not know yet. */
   open(subscription: Subscription, forget: () => void): void {
     this.#subscription = subscription;
     this.#forget = forget;
+    if (this.#ending !== null) subscription.close();
   }
 
   /** The reply with the subscription's id is on its way. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { KantokuError } from "../../sdk/errors.ts";
 import type { Service, Subscriber } from "../../sdk/protocol/service.ts";
 import { FakeService } from "../support/fake-service.ts";
 import { GatewayRig } from "../support/gateway-rig.ts";
@@ -197,6 +198,30 @@ describe("history that is longer than a reader is given at once", () => {
     }
     expect(rounds).toBeGreaterThanOrEqual(4);
     expect(seqs(peer.messages)).toEqual(Array.from({ length: 42 }, (_, index) => index + 1));
+  });
+
+  test("is read no further, though the reply that the end waits for is long in coming", async () => {
+    const closed = Promise.withResolvers<void>();
+    const event = { task: "t", type: "x", at: 0, data: { text: "x".repeat(900_000) } };
+    const subscribe: Service["subscribe"] = async (_params, subscriber) => {
+      setImmediate(() => {
+        for (const seq of [1, 2]) subscriber.event({ ...event, seq });
+      });
+      return { id: "s1", close: () => closed.resolve() };
+    };
+    const held = Promise.withResolvers<never>();
+    const result: Service["result"] = () => held.promise;
+    await using rig = await GatewayRig.start({}, new FakeService({ subscribe, result }));
+    const peer = await rig.connect();
+    peer.send([
+      { jsonrpc: "2.0", id: 1, method: "task.subscribe", params: { id: "t" } },
+      { jsonrpc: "2.0", id: 2, method: "task.result", params: { id: "t" } },
+    ]);
+    await closed.promise;
+    held.reject(new KantokuError("not-found", "gone"));
+    const { params } = await peer.message(({ method }) => method === "subscription.end");
+    expect(params).toEqual({ subscription: "s1", reason: "lagged", cursor: "1" });
+    expect(seqs(peer.messages)).toEqual([1]);
   });
 });
 
