@@ -2,7 +2,8 @@ import { KantokuError } from "../errors.ts";
 
 /** Whole epoch milliseconds; a KantokuError `invalid-params` for a date or number that is none. */
 export function toEpochMs(instant: number | Date): number {
-  const ms = Math.round(Number(instant));
+  const isOne = typeof instant === "number" || instant instanceof Date;
+  const ms = isOne ? Math.round(Number(instant)) : Number.NaN;
   if (Number.isSafeInteger(ms)) return ms;
   throw new KantokuError(
     "invalid-params",

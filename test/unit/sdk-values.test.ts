@@ -177,17 +177,25 @@ describe("toEpochMs", () => {
     expect(toEpochMs(instant)).toBe(ms);
   });
 
-  test.each([new Date("tomorrow"), Number.NaN, Number.POSITIVE_INFINITY, "2026-08-01T00:00:00Z"])(
-    "refuses %s in words",
-    (instant) => {
-      expect(() => toEpochMs(instant as number)).toThrow(
-        expect.objectContaining({
-          code: "invalid-params",
-          message: `not an instant: ${instant}; give a Date or epoch milliseconds`,
-        }),
-      );
-    },
-  );
+  test.each([
+    new Date("tomorrow"),
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    "2026-08-01T00:00:00Z",
+    // As numbers these would be 1970, and what was to start in a year would start at once.
+    "2027",
+    "",
+    null,
+    false,
+    undefined,
+  ])("refuses %s in words", (instant) => {
+    expect(() => toEpochMs(instant as number)).toThrow(
+      expect.objectContaining({
+        code: "invalid-params",
+        message: `not an instant: ${instant}; give a Date or epoch milliseconds`,
+      }),
+    );
+  });
 });
 
 describe("canonicalJson", () => {
