@@ -9,6 +9,8 @@ export class Attempt {
   readonly definition: AnyDefinition;
   /** Another outcome stands already, or the server forgot the token: nobody waits for a report. */
   isDropped = false;
+  /** Its function has ended, one way or the other: what is left is the report. */
+  hasEnded = false;
   /** The log has said that its function goes on although it is dropped. */
   isToldOf = false;
   /** It waits for children, and has given its slot back for as long. */

@@ -111,6 +111,7 @@ export class AttemptContext implements TaskContext {
 
   /** The function has ended: sends what was held back, and tells of what it has not awaited. */
   close(): void {
+    this.#attempt.hasEnded = true;
     this.#progress?.flush();
     this.#wasAborted = this.#attempt.isAborted;
     this.#looseEnds?.close();

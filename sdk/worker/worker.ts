@@ -285,7 +285,7 @@ export class Worker implements WorkerHandle, WorkerPort {
   /** A heartbeat's time after the drop: nothing stops it, and the server lends its slot out again. */
   #sayGoingOn(): void {
     for (const attempt of this.#held.values()) {
-      if (!attempt.isDropped || attempt.isToldOf) continue;
+      if (!attempt.isDropped || attempt.hasEnded || attempt.isToldOf) continue;
       attempt.isToldOf = true;
       const { task, attempt: number, definition } = attempt.assignment;
       const message = "a function goes on though its attempt is over; it may heed ctx.abortSignal";

@@ -421,6 +421,18 @@ describe("a function that goes on after its attempt", () => {
     await bench.clock.advance(9_000);
     expect(bench.log).toEqual([]);
   });
+
+  test("is not one that has ended and whose report is only not answered yet", async () => {
+    const { bench } = await benchWith(task("quick", {}, () => 1));
+    bench.answers.complete = () => {
+      throw busy;
+    };
+    const { token } = bench.assign("quick");
+    bench.answers.heartbeat = () => ({ drop: [token] });
+    await bench.clock.advance(9_000);
+    expect(bench.reports.length).toBeGreaterThan(1);
+    expect(bench.log).toEqual([]);
+  });
 });
 
 describe("a lease that ran out", () => {
