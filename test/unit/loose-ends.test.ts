@@ -47,6 +47,27 @@ describe("a promise that a function was given", () => {
     expect(told).toEqual([]);
   });
 
+  test("is told of by what was made of it with then, where nobody listens to that", async () => {
+    const { ends, told } = createEnds();
+    const parts = ["a", "b"].map((name) =>
+      ends.hold(failLater()).then(
+        () => name,
+        (failure: Error) => {
+          throw new Error(`${failure.message}, says ${name}`);
+        },
+      ),
+    );
+    void ends.hold(settle()).finally(() => failLater());
+    // One after the other: the second fails while only the first is awaited.
+    const failure: Error = await (parts[0] ?? settle()).catch((error) => error);
+    expect(failure.message).toBe("no, says a");
+    await settle();
+    await settle();
+    expect(told).toEqual([]);
+    ends.close();
+    expect(told.map((it) => (it as Error).message).sort()).toEqual(["no", "no, says b"]);
+  });
+
   test("is not kept when somebody listened to its failure, nor when it went well", async () => {
     const { ends } = createEnds();
     const held: WeakRef<object>[] = [];
