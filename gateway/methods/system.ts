@@ -8,7 +8,7 @@ const doctor = method({
   summary: "Checks the invariants in the database; each finding is a broken one.",
   params: nothing,
   result: z.object({ findings: z.array(finding) }),
-  handle: (_params, call) => call.session.examine(call, (service) => service.doctor()),
+  handle: (_params, call) => call.session.examine(call, (service) => service.doctor(call.session)),
 });
 
 export const systemMethods = [doctor];

@@ -34,7 +34,7 @@ import type { EventRow, TaskRow, WorkerRow } from "../store/rows.ts";
 import type { TaskQuery } from "../store/store.ts";
 import { bytesOfTexts, readPage } from "./bounded-page.ts";
 import { Cancels } from "./cancels.ts";
-import { invalid, reading } from "./faults.ts";
+import { abandoned, invalid, reading } from "./faults.ts";
 import { findTask } from "./find-task.ts";
 import { viewGraph } from "./graph-view.ts";
 import { Outcomes } from "./outcomes.ts";
@@ -270,8 +270,19 @@ export class EngineService implements Service {
     return { namespace: this.#namespace, token };
   }
 
-  async doctor(): Promise<{ findings: readonly Finding[] }> {
-    return { findings: await reading(() => this.#parts.engine.store.doctor()) };
+  async doctor(listener?: Listener): Promise<{ findings: readonly Finding[] }> {
+    let isWanted = true;
+    const stay = listener?.whenGone(() => {
+      isWanted = false;
+    });
+    try {
+      const { store } = this.#parts.engine;
+      const findings = await reading(() => store.doctor(() => isWanted));
+      if (!isWanted) throw abandoned();
+      return { findings };
+    } finally {
+      stay?.();
+    }
   }
 
   #query(params: ListParams, limit: number): TaskQuery {

@@ -321,8 +321,11 @@ export interface Store {
   readonly pipelines: PipelineStore;
   readonly watches: WatchStore;
   readonly hints: HintBus;
-  /** The invariants of docs/ARCHITECTURE.md, each as a query that must find nothing. */
-  doctor(): Promise<readonly Finding[]>;
+  /**
+   * The invariants of docs/ARCHITECTURE.md, each as a query that must find nothing. It may take
+   * minutes: before each of them it asks whether it is still wanted, and ends when it is not.
+   */
+  doctor(isWanted?: () => boolean): Promise<readonly Finding[]>;
   now(): Promise<Instant>;
   close(): Promise<void>;
 }

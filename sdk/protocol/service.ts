@@ -337,7 +337,7 @@ export interface Service {
   resume(params: { readonly token: string }): Promise<Record<string, never>>;
 
   /** The invariants, checked in the database; each finding is a broken one. */
-  doctor(): Promise<{ readonly findings: readonly Finding[] }>;
+  doctor(listener?: Listener): Promise<{ readonly findings: readonly Finding[] }>;
 }
 
 export interface Finding {

@@ -248,6 +248,18 @@ test("a wait ends with whoever listened, and the task goes on", async () => {
   expect(worker.assignments).toHaveLength(1);
 });
 
+test("a doctor whose listener has gone ends, and takes nothing for healthy", async () => {
+  await using rig = await EngineRig.start();
+  const gone = {
+    whenGone: (act: () => void) => {
+      act();
+      return () => {};
+    },
+  };
+  expect((await errorOf(rig.service.doctor(gone))).code).toBe("deadline-exceeded");
+  expect(await rig.service.doctor()).toEqual({ findings: [] });
+});
+
 test("an error from a worker is kept within its bounds", async () => {
   await using rig = await EngineRig.start();
   const worker = await rig.worker();

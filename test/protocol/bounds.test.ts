@@ -237,6 +237,24 @@ test("doctors stand in the line of large reads, one of all connections at once",
   await Promise.all([...examined, listed]);
 });
 
+test("a doctor learns that whoever asked for it has gone", async () => {
+  await using rig = await GatewayRig.start();
+  const begun = Promise.withResolvers<void>();
+  const gone = Promise.withResolvers<void>();
+  const doctor: Service["doctor"] = async (listener) => {
+    listener?.whenGone(gone.resolve);
+    begun.resolve();
+    await gone.promise;
+    return { findings: [] };
+  };
+  Object.assign(rig.fake.service, { doctor });
+  const peer = await rig.connect();
+  peer.send({ jsonrpc: "2.0", id: 1, method: "system.doctor" });
+  await begun.promise;
+  await peer.close();
+  await gone.promise;
+});
+
 test.each([
   ["task.get", "get"],
   ["task.subscribe", "subscribe"],

@@ -132,7 +132,7 @@ export function createFaultyStore(store: Store): FaultyStore {
         return listened;
       },
     },
-    doctor: () => store.doctor(),
+    doctor: (isWanted) => store.doctor(isWanted),
     now: () => store.now(),
     async close() {
       await Promise.all(listening.map((each) => each.close()));

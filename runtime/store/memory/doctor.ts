@@ -123,13 +123,15 @@ const checks: Readonly<Record<Invariant, Check>> = {
 };
 
 /** Looks at everything: one finding for each invariant that does not hold. */
-export function examine(tables: Tables): readonly Finding[] {
-  const names = Object.keys(invariants) as Invariant[];
-  return names.flatMap((invariant) => {
+export function examine(tables: Tables, isWanted = () => true): readonly Finding[] {
+  const findings: Finding[] = [];
+  for (const invariant of Object.keys(invariants) as Invariant[]) {
+    if (!isWanted()) break;
     const broken = checks[invariant](tables);
-    if (broken.length === 0) return [];
-    return [{ invariant, count: broken.length, examples: broken.slice(0, examplesMax) }];
-  });
+    if (broken.length === 0) continue;
+    findings.push({ invariant, count: broken.length, examples: broken.slice(0, examplesMax) });
+  }
+  return findings;
 }
 
 function tasksWhere({ tasks }: Tables, isBroken: (task: TaskRow) => boolean): readonly string[] {

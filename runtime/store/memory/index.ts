@@ -36,7 +36,7 @@ export function createMemoryStore({ clock }: { clock: Clock }): Store {
     pipelines: createPipelineStore(tables),
     watches: createWatchStore(tables),
     hints: createHintBus(tables),
-    doctor: async () => examine(tables),
+    doctor: async (isWanted) => examine(tables, isWanted),
     now: async () => clock.now(),
     close: async () => tables.listeners.clear(),
   };

@@ -155,9 +155,11 @@ const checks: Readonly<Record<string, string>> = {
 export async function examine({
   url,
   schema,
+  isWanted = () => true,
 }: {
   url: string;
   schema: string;
+  isWanted?: (() => boolean) | undefined;
 }): Promise<Finding[]> {
   try {
     const line = await openLine({ url, schema, settings: { application_name: "kantoku doctor" } });
@@ -165,6 +167,7 @@ export async function examine({
       await line.send("begin isolation level repeatable read read only");
       const findings: Finding[] = [];
       for (const [invariant, check] of Object.entries(checks)) {
+        if (!isWanted()) break;
         const rows = await line.send(`
           select id, count(*) over () as count from (${check}) as broken
           order by id limit ${examplesMax}`);

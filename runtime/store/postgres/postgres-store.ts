@@ -57,7 +57,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     pipelines: createPipelineStore(connections),
     watches: createWatchStore(connections),
     hints,
-    doctor: () => examine({ url, schema }),
+    doctor: (isWanted) => examine({ url, schema, isWanted }),
     async now() {
       const [row] = await connections.readers.ask("select clock_timestamp() as now");
       return Number(row?.["now"]);

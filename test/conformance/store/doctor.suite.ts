@@ -219,6 +219,18 @@ export function describeDoctor(world: World): void {
       });
     }
 
+    test("is not gone on with, between two invariants, once nobody waits for it", async () => {
+      let asked = 0;
+      const isWanted = () => {
+        asked += 1;
+        return asked < 3;
+      };
+      const node = await enlistNode(world.store);
+      await node.commit(submit());
+      expect(await world.store.doctor(isWanted)).toEqual([]);
+      expect(asked).toBe(3);
+    });
+
     test("owner-is-live finds a task whose owner is gone, until it is freed", async () => {
       const { store } = world;
       const node = await enlistNode(store);
