@@ -6,8 +6,7 @@ import { shortJournals } from "./migrations/000003_short_journals.ts";
 import { edgesInRows } from "./migrations/000004_edges_in_rows.ts";
 import { hashedDefinitions } from "./migrations/000005_hashed_definitions.ts";
 import { idsByTheirOwnIndex } from "./migrations/000006_ids_by_their_own_index.ts";
-import { watchesWithoutMarks } from "./migrations/000007_watches_without_marks.ts";
-import { countedHashes } from "./migrations/000008_counted_hashes.ts";
+import { countedHashes } from "./migrations/000007_counted_hashes.ts";
 import { storeErrorOf } from "./sql-state.ts";
 
 interface Migration {
@@ -24,8 +23,7 @@ export const migrations: readonly Migration[] = [
   { version: 4, name: "edges in rows", text: edgesInRows },
   { version: 5, name: "hashed definitions", text: hashedDefinitions },
   { version: 6, name: "ids by their own index", text: idsByTheirOwnIndex },
-  { version: 7, name: "watches without marks", text: watchesWithoutMarks },
-  { version: 8, name: "counted hashes", text: countedHashes },
+  { version: 7, name: "counted hashes", text: countedHashes },
 ];
 
 const known = migrations.length;

@@ -3,7 +3,10 @@ import { plainArray } from "./arrays.ts";
 import type { Connections } from "./connections.ts";
 import { isId } from "./rows.ts";
 
-/** Touches no task: a claim passes over one that somebody else is at, and may find no other. */
+/**
+ * Touches no task: a claim passes over one that somebody else is at, and may find no other. The
+ * mark that older nodes set on it (`tasks.watched`) is left to them, until none of them is left.
+ */
 const watch = `
 insert into kantoku.watches (node, task) select $1::uuid, unnest($2::text::uuid[])
 on conflict (task, node) do nothing`;
