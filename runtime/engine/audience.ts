@@ -1,11 +1,11 @@
 import type { Subscriber } from "../../sdk/protocol/service.ts";
-import { isEnded, type JournalEvent } from "../../sdk/protocol/task.ts";
+import { isEnded, isOver, type JournalEvent } from "../../sdk/protocol/task.ts";
 import type { Log } from "../ports/log.ts";
-import type { EventRow, TaskState } from "../store/rows.ts";
+import type { EndingRow, EventRow, TaskState } from "../store/rows.ts";
 import type { JournalStore, TaskStore } from "../store/store.ts";
 
 /** The end of a task, as waiters need it. */
-export type Ending = Pick<TaskState, "status" | "output" | "error">;
+export type Ending = Omit<EndingRow, "id">;
 
 interface AudienceOptions {
   readonly journal: JournalStore;
@@ -82,7 +82,7 @@ export class Audience {
     if (followers !== undefined) {
       for (const follower of [...followers]) this.#pass(follower, state, events);
     }
-    if (isEnded(state.status) || state.status === "quarantined") this.#end(task, state);
+    if (isOver(state.status)) this.#end(task, state);
   }
 
   progress(task: string, progress: unknown): void {

@@ -1,7 +1,7 @@
 import { KantokuError } from "../../sdk/errors.ts";
 import { limits } from "../../sdk/protocol/limits.ts";
 import type { Listener, RunResult } from "../../sdk/protocol/service.ts";
-import { isEnded, type TaskRef, type TaskStatus } from "../../sdk/protocol/task.ts";
+import { isEnded, isOver, type TaskRef, type TaskStatus } from "../../sdk/protocol/task.ts";
 import type { Ending } from "../engine/audience.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { TaskRow } from "../store/rows.ts";
@@ -35,7 +35,7 @@ export class Outcomes {
 
   async of(namespace: string, ref: TaskRef, wait: Wait): Promise<RunResult> {
     const row = await findTask(this.#engine, namespace, ref);
-    if (isOver(row)) return toRunResult(row.id, row);
+    if (isOver(row.status)) return toRunResult(row.id, row);
     return this.#wait(row.id, { ...wait, known: null }, () => this.#read(row.id));
   }
 
@@ -77,13 +77,13 @@ export class Outcomes {
         stopTimer = this.#engine.life.clock.after(patienceMs, () => {
           stop();
           this.#read(id).then((row) => {
-            if (row !== null && isOver(row)) settle(row);
+            if (row !== null && isOver(row.status)) settle(row);
             else resolve({ id, status: row?.status ?? "waiting" });
           }, giveUp);
         });
       }
       look?.().then((row) => {
-        if (row !== null && isOver(row)) settle(row);
+        if (row !== null && isOver(row.status)) settle(row);
       }, giveUp);
     });
   }
@@ -97,11 +97,6 @@ export class Outcomes {
 interface Wait {
   readonly waitMs: number | undefined;
   readonly listener: Listener | undefined;
-}
-
-/** A quarantined task can go on one day, but nobody should wait for that with a socket open. */
-function isOver(row: TaskRow): boolean {
-  return isEnded(row.status) || row.status === "quarantined";
 }
 
 function checkWait(waitMs: number | undefined): number | null {

@@ -24,6 +24,11 @@ export function isEnded(status: TaskStatus): status is EndedStatus {
   return (endedStatuses as readonly string[]).includes(status);
 }
 
+/** Ended, or quarantined: that can go on one day, but nobody should wait for it with a socket open. */
+export function isOver(status: TaskStatus): boolean {
+  return isEnded(status) || status === "quarantined";
+}
+
 /** An error as it is stored and sent: sanitised, bounded, plain data. */
 export interface TaskError {
   readonly name: string;

@@ -1,4 +1,4 @@
-import { isEnded } from "../../../sdk/protocol/task.ts";
+import { isEnded, isOver } from "../../../sdk/protocol/task.ts";
 import type { Instant, TaskRow } from "../rows.ts";
 import type { TaskQuery, TaskStore } from "../store.ts";
 import { partOf } from "./bounded-part.ts";
@@ -69,7 +69,7 @@ export function createTaskStore(tables: Tables): TaskStore {
 
     async endings(ids) {
       return existing(ids)
-        .filter(({ status }) => isEnded(status) || status === "quarantined")
+        .filter(({ status }) => isOver(status))
         .map(({ id, status, output, error }) => ({ id, status, output, error }));
     },
 
